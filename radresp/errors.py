@@ -7,6 +7,8 @@ same parts. Codes are those of the fault catalogue (``docs/reference/faults.md``
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path, PurePath
 from typing import Any, Self
@@ -23,6 +25,7 @@ class ExitCode(IntEnum):
     OUTPUT = 6
     MODEL = 7
     RESOURCE = 8
+    ABSTAINED = 9
     BUG = 70
     INTERRUPTED = 130
     TERMINATED = 143
@@ -146,6 +149,15 @@ def relative_name(path: Path, root: Path) -> str:
         return path.relative_to(root).as_posix()
     except ValueError:
         return path.name
+
+
+@contextmanager
+def locating(case: str | None = None, root: Path | None = None) -> Iterator[None]:
+    """Give every radresp error that passes through its case, and its file relative to the root."""
+    try:
+        yield
+    except RadrespError as error:
+        raise error.located(case=case, root=root) from error.__cause__
 
 
 class InputError(RadrespError, ValueError):

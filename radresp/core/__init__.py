@@ -17,7 +17,6 @@ from radresp.core.settings import Settings
 from radresp.core.trail import Note, NoteKind, Step, Trail, notes_of
 from radresp.core.volume import Mask, Volume
 from radresp.core.words import (
-    INTENDED_USE,
     Decision,
     Roi,
     Sequence,
@@ -27,7 +26,6 @@ from radresp.core.words import (
 )
 
 __all__ = [
-    "INTENDED_USE",
     "Alignment",
     "Case",
     "CaseFiles",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import SimpleITK as sitk
 
+from radresp.core.frozen import frozen
 from radresp.core.trail import Step
 from radresp.core.words import Verdict
 
@@ -32,7 +32,7 @@ class Quality:
     reasons: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "numbers", MappingProxyType(dict(self.numbers)))
+        object.__setattr__(self, "numbers", frozen(self.numbers))
 
     def record(self) -> dict[str, Any]:
         """The verdict as a JSON-ready dictionary."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from radresp.core.alignment import Alignment
+from radresp.core.frozen import frozen
 from radresp.core.trail import Trail
 from radresp.core.volume import Mask, Volume
 from radresp.core.words import Roi, Sequence, Timepoint
@@ -67,7 +67,7 @@ class CaseFiles:
 
     def __post_init__(self) -> None:
         for name in ("images", "masks", "clinical"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+            object.__setattr__(self, name, frozen(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Case:
 
     def __post_init__(self) -> None:
         for name in ("volumes", "masks", "clinical"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+            object.__setattr__(self, name, frozen(getattr(self, name)))
         for key, volume in self.volumes.items():
             if (key.sequence, key.b_s_per_mm2) != (volume.sequence, volume.b_s_per_mm2):
                 raise InputError(
@@ -208,7 +208,7 @@ class Prepared:
 
     def __post_init__(self) -> None:
         for name in ("regions", "absent", "alignments", "clinical"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+            object.__setattr__(self, name, frozen(getattr(self, name)))
         wrong = [key for key, region in self.regions.items() if region.key != key]
         wrong += [key for key in self.regions if key in self.absent]
         if wrong:

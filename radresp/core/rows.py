@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
+from radresp.core.frozen import frozen
 from radresp.core.trail import Trail
-from radresp.core.words import INTENDED_USE, Decision
+from radresp.core.words import Decision
 from radresp.errors import InputError
+from radresp.notice import INTENDED_USE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class FeatureRow:
 
     def __post_init__(self) -> None:
         values = {name: float(value) for name, value in self.values.items()}
-        object.__setattr__(self, "values", MappingProxyType(values))
-        object.__setattr__(self, "absent", MappingProxyType(dict(self.absent)))
+        object.__setattr__(self, "values", frozen(values))
+        object.__setattr__(self, "absent", frozen(self.absent))
         infinite = [name for name, value in values.items() if math.isinf(value)]
         if infinite:
             raise InputError("FEATURE_INFINITE", f"{infinite[0]} is infinite", case=self.case_id)
@@ -97,7 +98,7 @@ class Score:
     intended_use: str = INTENDED_USE
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", MappingProxyType(dict(self.classes)))
+        object.__setattr__(self, "classes", frozen(self.classes))
         if self.decision is Decision.ABSTAIN:
             valid = not self.classes and self.interval is None and bool(self.reasons)
         else:

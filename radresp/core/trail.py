@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
+
+from radresp.core.frozen import frozen
 
 
 class NoteKind(StrEnum):
@@ -84,7 +85,7 @@ class Step:
     notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
+        object.__setattr__(self, "settings", frozen(self.settings))
 
     def record(self) -> dict[str, Any]:
         """The step as a JSON-ready dictionary."""

@@ -59,9 +59,3 @@ class Verdict(StrEnum):
     GOOD = "good"
     DOUBTFUL = "doubtful"
     FAILED = "failed"
-
-
-INTENDED_USE = (
-    "Research use only. Not a medical device. Not for diagnosis or for deciding surgery, "
-    "watch-and-wait or follow-up in any patient."
-)

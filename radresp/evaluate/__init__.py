@@ -1,1 +1,75 @@
-"""Placeholder."""
+"""Pure statistics on outcomes and probabilities: discrimination, calibration, utility, intervals.
+
+Nothing here knows where a probability came from. ``y`` is 1 where the event happened; for radresp
+the event is a complete response and ``p`` its probability. A figure that does not exist (one class
+only, no cases) is NaN from a function and ``None`` with a reason from :func:`describe`; it is never
+an exception.
+"""
+
+from radresp.evaluate.auc import (
+    AucComparison,
+    auc,
+    auc_bootstrap,
+    auc_interval,
+    average_precision,
+    compare_auc,
+    delong,
+)
+from radresp.evaluate.calibration import (
+    CalibrationBin,
+    brier,
+    calibration_bins,
+    calibration_in_the_large,
+    calibration_line,
+    ece,
+    log_loss,
+    multiclass_log_loss,
+    observed_expected,
+    scaled_brier,
+)
+from radresp.evaluate.intervals import bootstrap_interval, bootstrap_values, wilson_interval
+from radresp.evaluate.summary import Describe, describe, describe_classes
+from radresp.evaluate.utility import (
+    DecisionPoint,
+    Proportion,
+    ThresholdResult,
+    at_threshold,
+    decision_curve,
+    net_benefit,
+    sensitivity_at_specificity,
+    treat_all,
+)
+
+__all__ = [
+    "AucComparison",
+    "CalibrationBin",
+    "DecisionPoint",
+    "Describe",
+    "Proportion",
+    "ThresholdResult",
+    "at_threshold",
+    "auc",
+    "auc_bootstrap",
+    "auc_interval",
+    "average_precision",
+    "bootstrap_interval",
+    "bootstrap_values",
+    "brier",
+    "calibration_bins",
+    "calibration_in_the_large",
+    "calibration_line",
+    "compare_auc",
+    "decision_curve",
+    "delong",
+    "describe",
+    "describe_classes",
+    "ece",
+    "log_loss",
+    "multiclass_log_loss",
+    "net_benefit",
+    "observed_expected",
+    "scaled_brier",
+    "sensitivity_at_specificity",
+    "treat_all",
+    "wilson_interval",
+]

@@ -1,1 +1,49 @@
-"""Placeholder."""
+"""Floor 3: the steps in order. Names load on first use, so that asking for help costs nothing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_ROOMS = {
+    "RunRecord": "tables",
+    "check_cohort": "check",
+    "describe_methods": "methods",
+    "describe_series": "single",
+    "extract_case": "extract",
+    "extract_cohort": "cohort",
+    "feature_names": "extract",
+    "image_features": "single",
+    "join_outcomes": "train",
+    "input_paths": "records",
+    "load_case": "read",
+    "load_plan": "tables",
+    "make_phantom_cohort": "synthetic",
+    "open_case": "tables",
+    "open_cases": "tables",
+    "open_model": "score",
+    "parse_plan": "plan",
+    "parse_region": "plan",
+    "prepare_case": "prepare",
+    "prepare_cohort": "cohort",
+    "quality_record": "single",
+    "register_files": "single",
+    "run_demo": "demo",
+    "save_model": "train",
+    "save_prepared": "page",
+    "save_registered": "single",
+    "save_score": "page",
+    "score_case": "score",
+    "score_record": "score",
+    "train_model": "train",
+    "training_table": "tables",
+    "write_json": "tables",
+}
+
+__all__ = sorted(_ROOMS)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)

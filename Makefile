@@ -1,0 +1,37 @@
+# Every target sets up .venv by itself and re-uses it until pyproject.toml or constraints.txt change.
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := $(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
+READY := $(VENV)/.ready-$(PINS)
+
+.PHONY: demo test test-all check bench clean
+
+demo: $(READY)
+	$(BIN)/radresp demo -o demo_output --workers $(WORKERS)
+
+test: $(READY)
+	$(BIN)/pytest -n $(WORKERS) --doctest-modules radresp tests
+
+test-all: $(READY)
+	$(BIN)/pytest -n $(WORKERS) -m "not gpu" --doctest-modules radresp tests
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -q tests/static
+
+bench: $(READY)
+	@for script in scripts/bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	rm -f $(VENV)/.ready-*
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info demo_output .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,139 @@
+"""What every classifier stands on: choose columns, fill gaps, scale; learned inside the fold.
+
+Source: one-way ANOVA F as in scikit-learn's ``f_classif`` and the greedy redundancy rule of mRMR
+(Ding & Peng 2005): columns are taken by falling F, each only if it does not correlate too strongly
+with one already taken. Columns that are constant, or missing too often, in the fold are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from radresp.classify.table import ClassifierSettings, Floats
+from radresp.errors import CohortError
+
+_TINY = 1e-12
+
+
+class ColumnSelector(SelectorMixin, BaseEstimator):
+    """Keeps the columns that differ most between classes and do not repeat each other.
+
+    Parameters
+    ----------
+    features : int
+        Most columns to keep, at least 1.
+    max_missing : float
+        A column missing in a larger share of the fold is left out, 0 to 0.5.
+    max_correlation : float
+        Largest absolute Pearson correlation between kept columns, 0 to 1.
+
+    Attributes
+    ----------
+    support_ : ndarray of bool
+        The kept columns.
+    constant_ : ndarray of bool
+        Columns left out because they do not vary in the fold.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 0.0, 1.0], [0.1, 0.2, 1.0], [1.0, 2.0, 1.0], [1.1, 2.2, 1.0]])
+    >>> ColumnSelector(features=2).fit(x, [0, 0, 1, 1]).get_support()
+    array([ True, False, False])
+    """
+
+    def __init__(
+        self, features: int = 16, max_missing: float = 0.1, max_correlation: float = 0.95
+    ) -> None:
+        self.features = features
+        self.max_missing = max_missing
+        self.max_correlation = max_correlation
+
+    def fit(self, x: Floats, y: NDArray[Any]) -> Self:
+        """Learn which columns to keep from x of shape (cases, columns) and class labels y.
+
+        Raises
+        ------
+        CohortError
+            ``NO_FEATURES`` when no column is left.
+        """
+        values, labels = validate_data(self, x, y, ensure_all_finite="allow-nan", dtype=float)
+        present = np.isnan(values).mean(axis=0) <= self.max_missing
+        z, varies = _standardised(values)
+        self.constant_ = ~varies & present
+        usable = np.flatnonzero(present & varies)
+        if not usable.size:
+            raise CohortError("NO_FEATURES", "a fold has no varying column without gaps")
+        strength = anova_f(z[:, usable], labels)
+        order = usable[np.argsort(-strength, kind="stable")]
+        self.support_ = np.zeros(values.shape[1], dtype=bool)
+        self.support_[self._unrepeated(z, order)] = True
+        return self
+
+    def _unrepeated(self, z: Floats, order: NDArray[np.intp]) -> list[int]:
+        kept: list[int] = []
+        limit = self.max_correlation * len(z)
+        for column in order:
+            if len(kept) == self.features:
+                break
+            if not kept or np.abs(z[:, column] @ z[:, kept]).max() <= limit:
+                kept.append(int(column))
+        return kept
+
+    def _get_support_mask(self) -> NDArray[np.bool_]:
+        check_is_fitted(self)
+        return self.support_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = True
+        return tags
+
+
+def front(settings: ClassifierSettings, features: int) -> Pipeline:
+    """The unfitted steps before a classifier: select, impute by median, scale to mean 0, SD 1."""
+    select = ColumnSelector(features, settings.max_missing, settings.max_correlation)
+    return Pipeline(
+        [
+            ("select", select),
+            ("impute", SimpleImputer(strategy="median")),
+            ("scale", StandardScaler()),
+        ]
+    )
+
+
+def anova_f(z: Floats, labels: NDArray[Any]) -> Floats:
+    """One-way ANOVA F of each column of z, shape (cases, columns), between the labels."""
+    classes = np.unique(labels)
+    between, within = np.zeros(z.shape[1]), np.zeros(z.shape[1])
+    for label in classes:
+        part = z[labels == label]
+        mean = part.mean(axis=0)
+        between += len(part) * (mean - z.mean(axis=0)) ** 2
+        within += ((part - mean) ** 2).sum(axis=0)
+    freedom = max(len(z) - classes.size, 1) / max(classes.size - 1, 1)
+    return freedom * between / np.maximum(within, _TINY)
+
+
+def _standardised(values: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Columns to mean 0 and SD 1 with gaps at the median, and which columns vary at all."""
+    filled = values
+    gaps = np.isnan(values)
+    if gaps.any():
+        some = ~gaps.all(axis=0)
+        median = np.zeros(values.shape[1])
+        median[some] = np.nanmedian(values[:, some], axis=0)
+        filled = np.where(gaps, median, values)
+    centred = filled - filled.mean(axis=0)
+    spread = centred.std(axis=0)
+    varies = spread > _TINY * np.maximum(np.abs(filled).max(axis=0), 1e-300)
+    return centred / np.where(varies, spread, 1.0), varies

@@ -1,0 +1,324 @@
+"""The training table: what may be learned from, checked once before any work.
+
+Source: fault catalogue 2.10. A table that passes holds finite numbers or honest gaps, one label a
+patient, at least two outcomes with enough patients, and no row twice. Rows are sorted by case id
+and columns by name, so the order of a file never changes a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.stats import rankdata
+
+from radresp.core import Note, NoteKind, Settings
+from radresp.errors import CohortError, PlanError
+
+RESIDUAL = "residual"
+VOCABULARIES = (("fibrosis", "inflammation", RESIDUAL), ("complete", RESIDUAL))
+_SUSPECT_AUC = 0.99
+_NAMES_SHOWN = 10
+_FEWEST = 4
+
+Floats = NDArray[np.float64]
+
+
+class ClassifierSettings(Settings):
+    """Settings shared by every classifier of the room."""
+
+    outer_folds: int = Field(5, ge=2, le=20, description="Folds of the honest evaluation.")
+    repeats: int = Field(3, ge=1, le=100, description="Repeats of the evaluation, new folds each.")
+    inner_folds: int = Field(5, ge=2, le=20, description="Folds used for tuning and calibration.")
+    tune_by: Literal["log_loss", "auc"] = Field(
+        "log_loss", description="Figure of the inner folds that picks the hyper-parameters."
+    )
+    features: tuple[int, ...] = Field(
+        (8, 16), min_length=1, max_length=10, description="Numbers of features to try, each >= 1."
+    )
+    max_missing: float = Field(
+        0.1, ge=0, le=0.5, description="Largest missing share of a usable column in a fold, 0-0.5."
+    )
+    max_correlation: float = Field(
+        0.95, gt=0, le=1, description="Two kept features correlate at most this much (Pearson)."
+    )
+    class_weight: Literal["balanced"] | None = Field(
+        None, description="'balanced' weighs classes equally while fitting; calibration undoes it."
+    )
+    ensemble: int = Field(
+        50, ge=10, le=1000, description="Patient-bootstrap refits behind a case's interval."
+    )
+    interval_level: float = Field(
+        0.9, ge=0.5, le=0.99, description="Level of a case's p_ccr interval (0.9 is 5-95 %)."
+    )
+    support_percentile: float = Field(
+        99.0,
+        ge=90,
+        le=100,
+        description="Percentile of leave-one-out training values beyond which a case is outside.",
+    )
+    max_outside_fraction: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Share of columns outside the training range from which a case is outside; "
+        "raised to the leave-one-out percentile where training cases themselves exceed it.",
+    )
+    top_contributions: int = Field(10, ge=1, le=100, description="Contributions shown per case.")
+    min_per_class: int = Field(
+        10, ge=2, le=1000, description="Fewest patients with and without residual tumour."
+    )
+    allow_few: bool = Field(
+        False, description="Train below min_per_class anyway; the result is marked not usable."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTable:
+    """A checked table.
+
+    Parameters
+    ----------
+    x : ndarray of shape (cases, columns)
+        Features; NaN where missing.
+    ids, columns : tuple of str
+        Names of rows and columns, both sorted.
+    labels : ndarray of int, shape (cases,)
+        Index into ``classes``.
+    classes : tuple of str
+        Sorted outcome names; residual is one of them.
+    groups : ndarray of shape (cases,)
+        Patient of each case.
+    notes : tuple of Note
+        What was noticed.
+    """
+
+    x: Floats
+    ids: tuple[str, ...]
+    columns: tuple[str, ...]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    groups: NDArray[Any]
+    notes: tuple[Note, ...]
+
+    @property
+    def residual(self) -> NDArray[np.int64]:
+        """1 for residual tumour, 0 for a complete response, shape (cases,)."""
+        return (self.labels == self.classes.index(RESIDUAL)).astype(np.int64)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Cases of each class."""
+        return {name: int((self.labels == i).sum()) for i, name in enumerate(self.classes)}
+
+
+def check_table(
+    x: pd.DataFrame, y: pd.Series, groups: pd.Series, settings: ClassifierSettings
+) -> TrainingTable:
+    """Check features, labels and patients, and bring them into one order.
+
+    Parameters
+    ----------
+    x : DataFrame of shape (cases, features)
+        Index = case id. NaN where a value is missing.
+    y : Series
+        Outcome of each case id, in one of the two vocabularies.
+    groups : Series
+        Patient of each case id.
+    settings : ClassifierSettings
+        Holds the fewest patients a class may have.
+
+    Raises
+    ------
+    PlanError
+        ``TABLE_MISMATCH``, ``CASE_DUPLICATE``, ``FEATURE_SCHEMA``, ``FEATURE_INFINITE``,
+        ``DUPLICATE_ROWS``, ``LABEL_UNKNOWN`` or ``LABEL_CONFLICT``: the table must be mended.
+    CohortError
+        ``ONE_CLASS``, ``TOO_FEW`` or ``NO_FEATURES``: there is nothing to learn from.
+    """
+    _check_index(x, y, groups)
+    ordered = x.sort_index(axis=0).sort_index(axis=1)
+    ids = tuple(str(i) for i in ordered.index)
+    labels = y.loc[ordered.index].to_numpy(dtype=object)
+    patients = groups.loc[ordered.index].to_numpy().astype(str)
+    values = _numbers(ordered, ids)
+    classes = _classes(labels)
+    _check_patients(labels, patients, ids)
+    notes = _check_counts(labels == RESIDUAL, patients, settings)
+    _check_rows(values, ids)
+    columns = tuple(str(c) for c in ordered.columns)
+    notes += _note_columns(values, columns, settings)
+    notes += _note_suspects(values, columns, labels == RESIDUAL)
+    index = np.array([classes.index(label) for label in labels], dtype=np.int64)
+    return TrainingTable(values, ids, columns, index, classes, patients, notes)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first ten names and how many more there are."""
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    return shown + (f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else "")
+
+
+def _check_index(x: pd.DataFrame, y: pd.Series, groups: pd.Series) -> None:
+    for name, index in (("feature", x.index), ("outcome", y.index), ("patient", groups.index)):
+        if not index.is_unique:
+            twice = str(index[index.duplicated()][0])
+            raise PlanError("CASE_DUPLICATE", f"{twice} occurs twice in the {name} table")
+        if len(index) != len(x.index) or not index.isin(x.index).all():
+            strange = sorted({str(i) for i in index} ^ {str(i) for i in x.index})
+            raise PlanError(
+                "TABLE_MISMATCH",
+                f"{listed(strange)} not in both the feature table and the {name} table",
+                expected="the same case ids",
+            )
+    if not x.columns.is_unique:
+        twice = str(x.columns[x.columns.duplicated()][0])
+        raise PlanError("FEATURE_SCHEMA", f"column {twice} occurs twice", expected="unique names")
+
+
+def _numbers(x: pd.DataFrame, ids: tuple[str, ...]) -> Floats:
+    text = [str(c) for c in x.columns if not pd.api.types.is_numeric_dtype(x[c])]
+    if text:
+        raise PlanError(
+            "FEATURE_SCHEMA", f"{listed(text)} not numeric", expected="one number a cell"
+        )
+    values = x.to_numpy(dtype=float)
+    infinite = np.argwhere(np.isinf(values))
+    if infinite.size:
+        row, column = infinite[0]
+        raise PlanError(
+            "FEATURE_INFINITE",
+            f"{x.columns[column]} is infinite ({len(infinite)} infinite values in all)",
+            expected="finite values, or an empty cell where a value is missing",
+            case=ids[row],
+        )
+    return values
+
+
+def _classes(labels: NDArray[Any]) -> tuple[str, ...]:
+    found = {str(label) for label in labels}
+    if not any(found <= set(vocabulary) for vocabulary in VOCABULARIES):
+        raise PlanError(
+            "LABEL_UNKNOWN",
+            f"outcomes {listed(sorted(found))}",
+            expected=" or ".join("{" + ", ".join(v) + "}" for v in VOCABULARIES) + ", one set only",
+        )
+    if RESIDUAL not in found or len(found) == 1:
+        counts = ", ".join(f"{name} {np.sum(labels == name)}" for name in sorted(found))
+        raise CohortError(
+            "ONE_CLASS",
+            f"outcomes: {counts or 'none'}",
+            expected="cases with and without residual tumour",
+        )
+    return tuple(sorted(found))
+
+
+def _check_patients(labels: NDArray[Any], patients: NDArray[Any], ids: tuple[str, ...]) -> None:
+    first: dict[str, int] = {}
+    for row, patient in enumerate(patients):
+        seen = first.setdefault(patient, row)
+        if labels[seen] != labels[row]:
+            raise PlanError(
+                "LABEL_CONFLICT",
+                f"{ids[seen]} and {ids[row]} are one patient with outcomes {labels[seen]} "
+                f"and {labels[row]}",
+                expected="one outcome a patient",
+                case=ids[row],
+            )
+
+
+def _check_counts(
+    residual: NDArray[np.bool_], patients: NDArray[Any], settings: ClassifierSettings
+) -> tuple[Note, ...]:
+    with_residual = np.unique(patients[residual]).size
+    without = np.unique(patients[~residual]).size
+    found = f"{with_residual} patients with and {without} without residual tumour"
+    expected = f"at least {settings.min_per_class} of each"
+    fewest = min(with_residual, without)
+    if fewest >= settings.min_per_class:
+        return ()
+    # Below four, a fold of a fold could hold a single outcome.
+    if not settings.allow_few or fewest < _FEWEST:
+        raise CohortError("TOO_FEW", found, expected=expected, action="collect more patients")
+    return (Note(NoteKind.WARNING, "TOO_FEW", found, expected, "not usable beyond a trial run"),)
+
+
+def _check_rows(values: Floats, ids: tuple[str, ...]) -> None:
+    seen: dict[bytes, str] = {}
+    for case, row in zip(ids, values, strict=True):
+        other = seen.setdefault((row + 0.0).tobytes(), case)
+        if other != case:
+            raise PlanError(
+                "DUPLICATE_ROWS",
+                f"{other} and {case} have identical features",
+                expected="every case once",
+                action="remove one of them",
+                case=case,
+            )
+
+
+def _note_columns(
+    values: Floats, columns: tuple[str, ...], settings: ClassifierSettings
+) -> tuple[Note, ...]:
+    share = np.isnan(values).mean(axis=0)
+    names = np.array(columns)
+    constant = (share < 1) & ~_varies(values)
+    groups = (
+        ("FEATURE_ALL_MISSING", share == 1, "have no value at all", "dropped by name"),
+        ("FEATURE_CONSTANT", constant, "are constant", "dropped by name"),
+        (
+            "FEATURE_MISSING",
+            (share > settings.max_missing) & (share < 1) & ~constant,
+            f"are missing in more than {settings.max_missing:.0%} of cases",
+            "dropped by name in every fold where that holds",
+        ),
+        (
+            "FEATURE_IMPUTED",
+            (share > 0) & (share <= settings.max_missing) & ~constant,
+            "have some missing values",
+            "the median of the training fold stands in while learning",
+        ),
+    )
+    notes = tuple(
+        Note(NoteKind.FIX, code, f"{where.sum()} columns {what}: {listed(names[where])}", "", done)
+        for code, where, what, done in groups
+        if where.any()
+    )
+    if not (_varies(values) & (share <= settings.max_missing)).any():
+        raise CohortError("NO_FEATURES", f"none of {len(columns)} columns is usable")
+    return notes
+
+
+def _note_suspects(
+    values: Floats, columns: tuple[str, ...], residual: NDArray[np.bool_]
+) -> tuple[Note, ...]:
+    """Columns that alone separate the outcomes almost perfectly: usually a leak."""
+    complete = ~np.isnan(values).any(axis=0) & _varies(values)
+    if not complete.any():
+        return ()
+    events, others = int(residual.sum()), int((~residual).sum())
+    rank_sum = rankdata(values[:, complete], axis=0)[residual].sum(axis=0)
+    area = (rank_sum - events * (events + 1) / 2) / (events * others)
+    suspects = np.array(columns)[complete][np.maximum(area, 1 - area) > _SUSPECT_AUC]
+    if not suspects.size:
+        return ()
+    return (
+        Note(
+            NoteKind.WARNING,
+            "SUSPECT_FEATURE",
+            f"{listed(suspects)} alone separate the outcomes (AUC over {_SUSPECT_AUC})",
+            "",
+            "check that they do not hold the outcome itself",
+        ),
+    )
+
+
+def _varies(values: Floats) -> NDArray[np.bool_]:
+    low = np.where(np.isnan(values), np.inf, values).min(axis=0)
+    high = np.where(np.isnan(values), -np.inf, values).max(axis=0)
+    return high > low

@@ -1,0 +1,241 @@
+"""Patient-grouped folds, the choice of hyper-parameters, and out-of-fold scores.
+
+Source: nested cross-validation (Varma & Simon 2006). Folds are drawn over patients, stratified by
+outcome: as every patient has one outcome, each fold gets its share of every class exactly, and no
+patient stands on both sides. The scores that chose the hyper-parameters are kept for calibration.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+from scipy.stats import rankdata
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
+
+from radresp.classify.selection import front
+from radresp.classify.table import ClassifierSettings, Floats
+
+_ABSENT_CLASS = -20.0
+
+
+class Candidate(NamedTuple):
+    """One combination of hyper-parameters: how many features, and the classifier's own options."""
+
+    features: int
+    options: tuple[tuple[str, float], ...]
+
+    def record(self) -> dict[str, float]:
+        """The combination as a JSON-ready dictionary."""
+        return {"features": self.features, **dict(self.options)}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A classifier of the room.
+
+    Parameters
+    ----------
+    settings : type of ClassifierSettings
+        Its settings.
+    grid : callable
+        Settings to the combinations to try, simplest first.
+    build : callable
+        Settings, combination and seed to an unfitted linear scikit-learn classifier, which is put
+        behind :func:`radresp.classify.selection.front`.
+    """
+
+    settings: type[ClassifierSettings]
+    grid: Callable[[Any], tuple[Candidate, ...]]
+    build: Callable[[Any, Candidate, int], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """The chosen combination and how it scored cases it had not learned from.
+
+    Parameters
+    ----------
+    candidate : Candidate
+        The choice.
+    scores : ndarray of shape (repeats, cases, classes)
+        Out-of-fold log-probabilities up to a constant a case.
+    unconverged : int
+        Fits that stopped before the solver settled.
+    """
+
+    candidate: Candidate
+    scores: Floats
+    unconverged: int
+
+
+def seed_of(seed: int, *path: int) -> int:
+    """A seed of its own for every place in a computation, from the user's one seed."""
+    return int(np.random.SeedSequence([seed, *path]).generate_state(1)[0] >> 1)
+
+
+def patient_folds(
+    labels: NDArray[np.int64], groups: NDArray[Any], folds: int, seed: int
+) -> NDArray[np.int64]:
+    """The fold of each case: patients undivided, outcomes spread evenly.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (cases,)
+        Class of each case; equal for all cases of a patient.
+    groups : ndarray of shape (cases,)
+        Patient of each case.
+    folds : int
+        Number of folds; at most the patients of the second largest class.
+    seed : int
+        Makes the folds repeatable.
+
+    Returns
+    -------
+    ndarray of int, shape (cases,)
+        Fold numbers from 0.
+    """
+    patients, first, of_case = np.unique(groups, return_index=True, return_inverse=True)
+    fold_of_patient = np.empty(patients.size, dtype=np.int64)
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A rare subtype may have fewer patients than folds; the caller notes it.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        for number, (_, test) in enumerate(splitter.split(patients, labels[first])):
+            fold_of_patient[test] = number
+    return fold_of_patient[of_case]
+
+
+def possible_folds(wanted: int, residual: NDArray[np.int64], groups: NDArray[Any]) -> int:
+    """As many folds as wanted, but never more than patients of the rarer of the two outcomes."""
+    patients = [np.unique(groups[residual == side]).size for side in (0, 1)]
+    return max(2, min(wanted, *patients))
+
+
+def tune(
+    method: Method,
+    settings: ClassifierSettings,
+    x: Floats,
+    labels: NDArray[np.int64],
+    strata: NDArray[np.int64],
+    groups: NDArray[Any],
+    *,
+    folds: int,
+    repeats: int,
+    seed: int,
+) -> Tuned:
+    """Choose hyper-parameters by patient-grouped cross-validation.
+
+    Parameters
+    ----------
+    method, settings
+        What to tune.
+    x : ndarray of shape (cases, columns)
+        Features.
+    labels : ndarray of int, shape (cases,)
+        What to predict, 0 .. classes - 1.
+    strata : ndarray of int, shape (cases,)
+        Classes spread evenly over the folds.
+    groups : ndarray of shape (cases,)
+        Patient of each case.
+    folds, repeats : int
+        Folds, and how often they are drawn anew.
+    seed : int
+        Makes the choice repeatable.
+    """
+    candidates = method.grid(settings)
+    classes = int(labels.max()) + 1
+    scores = np.zeros((len(candidates), repeats, labels.size, classes))
+    unconverged = np.zeros(len(candidates), dtype=int)
+    for repeat in range(repeats):
+        fold_of = patient_folds(strata, groups, folds, seed_of(seed, repeat))
+        for fold in range(folds):
+            test = fold_of == fold
+            fitted = _fit_all(method, settings, x[~test], labels[~test], seed)
+            for place, (steps, classifier, settled) in enumerate(fitted):
+                raw = steps.transform(x[test])
+                scores[place, repeat, test] = class_scores(classifier, raw, classes)
+                unconverged[place] += not settled
+    rank = _auc_loss if settings.tune_by == "auc" and classes == 2 else _log_loss
+    losses = [rank(score, labels) for score in scores]
+    # Rounding lets equal candidates tie, and the first, simplest one win.
+    best = int(np.argmin(np.round(losses, 9)))
+    return Tuned(candidates[best], scores[best], int(unconverged[best]))
+
+
+def fit_pipeline(
+    method: Method,
+    settings: ClassifierSettings,
+    candidate: Candidate,
+    x: Floats,
+    labels: NDArray[np.int64],
+    seed: int,
+) -> tuple[Pipeline, bool]:
+    """One pipeline (select, impute, scale, classify) and whether its solver settled."""
+    steps = front(settings, candidate.features)
+    classifier = method.build(settings, candidate, seed)
+    settled = _fit_quietly(classifier, steps.fit_transform(x, labels), labels)
+    return Pipeline([*steps.steps, ("classify", classifier)]), settled
+
+
+def class_scores(classifier: Any, z: Floats, classes: int) -> Floats:
+    """Log-probability of each class up to a constant a case, shape (cases, classes).
+
+    A class the classifier never saw gets a score so low that its share is practically zero.
+    """
+    raw = np.asarray(classifier.decision_function(z))
+    if raw.ndim == 1:
+        raw = np.stack([np.zeros_like(raw), raw], axis=1)
+    scores = np.full((len(z), classes), _ABSENT_CLASS)
+    scores[:, classifier.classes_] = raw
+    return scores
+
+
+def _fit_all(
+    method: Method,
+    settings: ClassifierSettings,
+    x: Floats,
+    labels: NDArray[np.int64],
+    seed: int,
+) -> Iterator[tuple[Pipeline, Any, bool]]:
+    """Every candidate fitted, in the grid's order; the front steps are shared where they can be."""
+    for features, candidates in groupby(method.grid(settings), key=lambda c: c.features):
+        steps = front(settings, features)
+        z = steps.fit_transform(x, labels)
+        for candidate in candidates:
+            classifier = method.build(settings, candidate, seed)
+            settled = _fit_quietly(classifier, z, labels)
+            yield steps, classifier, settled
+
+
+def _fit_quietly(classifier: Any, z: Floats, labels: NDArray[np.int64]) -> bool:
+    """Fit; where the solver runs out of passes give it ten times as many. Whether it settled."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier.fit(z, labels)
+        if np.max(classifier.n_iter_) < classifier.max_iter:
+            return True
+        classifier.set_params(max_iter=10 * classifier.max_iter)
+        classifier.fit(z, labels)
+    return bool(np.max(classifier.n_iter_) < classifier.max_iter)
+
+
+def _log_loss(scores: Floats, labels: NDArray[np.int64]) -> float:
+    log_p = log_softmax(scores, axis=-1)
+    return float(-log_p[:, np.arange(labels.size), labels].mean())
+
+
+def _auc_loss(scores: Floats, labels: NDArray[np.int64]) -> float:
+    event = labels == 1
+    events, others = int(event.sum()), int((~event).sum())
+    rank = rankdata(scores[..., 1] - scores[..., 0], axis=-1)
+    area = (rank[:, event].sum(axis=1) - events * (events + 1) / 2) / (events * others)
+    return float(-area.mean())

@@ -1,0 +1,36 @@
+"""``radresp features``: named features of one image inside one mask."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radresp import pipeline
+from radresp.cli.common import DebugFlag, JsonFlag, PlanFile, running
+
+
+def features_command(
+    image: Annotated[Path, typer.Argument(help="NIfTI file or DICOM folder.")],
+    mask: Annotated[Path, typer.Argument(help="Mask on the image's grid (NIfTI).")],
+    region: Annotated[
+        str, typer.Option("--region", help="What they are: VISIT.SEQUENCE.ROI.")
+    ] = "post.t2.bed",
+    plan: PlanFile = None,
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Compute the features of IMAGE inside MASK and print them as JSON."""
+    with running("features", as_json=as_json, debug=debug) as run:
+        row = pipeline.image_features(
+            image, mask, pipeline.parse_region(region), pipeline.load_plan(plan)
+        )
+        values = {name: None if value != value else value for name, value in row.values.items()}
+        run.result = {
+            "features": values,
+            "absent": dict(row.absent),
+            "trail": [step.record() for step in row.trail],
+        }
+        run.say(json.dumps(values, indent=2))

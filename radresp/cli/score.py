@@ -1,0 +1,56 @@
+"""``radresp score``: one case to a probability with its reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radresp import pipeline
+from radresp.cli.common import (
+    DebugFlag,
+    InputAlias,
+    JsonFlag,
+    OutputFolder,
+    one_of,
+    required,
+    running,
+)
+from radresp.errors import ExitCode
+
+
+def score_command(
+    case: Annotated[
+        Path | None, typer.Argument(help="Folder of one case, or a cohort table.")
+    ] = None,
+    input_path: InputAlias = None,
+    model: Annotated[Path, typer.Option("--model", help="Model folder.")] = Path("model"),
+    case_id: Annotated[
+        str | None, typer.Option("--case", help="Which case, when the table holds several.")
+    ] = None,
+    output: OutputFolder = None,
+    fail_on_abstain: Annotated[
+        bool, typer.Option("--fail-on-abstain", help="Exit with 9 when no probability is given.")
+    ] = False,
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Score one case: score.json and report.html."""
+    with running("score", as_json=as_json, output=output, debug=debug) as run:
+        run.notice()
+        folder = required(output)
+        files = pipeline.open_case(one_of(case, input_path, "CASE"), case_id).cases[0]
+        scoring = pipeline.open_model(model)
+        run.plan_sha256 = scoring.plan.sha256()
+        scored = pipeline.score_case(files, scoring)
+        page = pipeline.save_score(scored, scoring, folder)
+        run.root, run.inputs = files.root, list(pipeline.input_paths(files).values())
+        run.model_id = scoring.model_id
+        run.outputs = [page, folder / "score.json"]
+        run.result = pipeline.score_record(scored, scoring)
+        for line in scored.lines():
+            run.say(line)
+        run.say(f"report: {page}")
+        if fail_on_abstain and scored.score.p_ccr is None:
+            run.exit_code = ExitCode.ABSTAINED

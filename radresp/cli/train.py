@@ -1,0 +1,68 @@
+"""``radresp train``: a feature table and outcomes to a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from radresp import pipeline
+from radresp.cli.common import (
+    DebugFlag,
+    InputAlias,
+    JsonFlag,
+    OutputFolder,
+    PlanFile,
+    Progress,
+    ProgressChoice,
+    Ticker,
+    one_of,
+    required,
+    running,
+)
+
+
+def train_command(
+    table: Annotated[
+        Path | None, typer.Argument(help="features.parquet, features.csv or any feature table.")
+    ] = None,
+    input_path: InputAlias = None,
+    outcomes: Annotated[Path | None, typer.Option("--outcomes", help="CSV of outcomes.")] = None,
+    output: OutputFolder = None,
+    plan: PlanFile = None,
+    id_column: Annotated[str, typer.Option("--id-column", help="Column of case ids.")] = "case_id",
+    outcome_column: Annotated[
+        str, typer.Option("--outcome-column", help="Column of outcomes.")
+    ] = "outcome",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", "--force", help="Replace an existing model folder.")
+    ] = False,
+    progress: ProgressChoice = Progress.AUTO,
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Evaluate by nested cross-validation and write the final model folder."""
+    with running("train", as_json=as_json, output=output, debug=debug) as run:
+        run.notice()
+        folder = required(output)
+        joined = pipeline.training_table(
+            one_of(table, input_path, "TABLE"), outcomes, plan, id_column, outcome_column
+        )
+        run.plan_sha256, run.seed = joined.plan.sha256(), joined.plan.seed
+        with Ticker(progress) as ticker:
+            trained = pipeline.train_model(
+                joined.table, joined.plan, progress=ticker.stage("nested cross-validation")
+            )
+        sha256 = pipeline.save_model(
+            trained,
+            joined.plan,
+            folder,
+            protocol=joined.protocol,
+            training_data=joined.training_data,
+            overwrite=overwrite,
+        )
+        run.result = {"model_sha256": sha256, "evaluation": trained.evaluation}
+        for line in trained.lines():
+            run.say(line)
+        run.say(f"model written to {folder}")

@@ -1,0 +1,311 @@
+"""Everything a reviewer asks about one set of probabilities, in one JSON-ready dictionary.
+
+Source: TRIPOD+AI (BMJ 2024;385:e078378) asks for discrimination, calibration and utility together
+with their uncertainty. Every figure carries its interval, its number of cases and events, and,
+where it does not exist, ``null`` and the reason. Intervals are patient-bootstrap percentiles
+unless the entry's ``method`` says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import Field
+
+from radresp.core import Settings
+from radresp.errors import InputError
+from radresp.evaluate import calibration as cal
+from radresp.evaluate import utility
+from radresp.evaluate.auc import auc, auc_bootstrap, auc_interval, average_precision
+from radresp.evaluate.intervals import Metric, bootstrap_values, percentile_interval
+from radresp.evaluate.pairs import Floats, check_probabilities
+
+
+class Describe(Settings):
+    """What :func:`describe` reports."""
+
+    level: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of all intervals.")
+    bins: int = Field(10, ge=2, le=50, description="Quantile bins of the calibration table.")
+    thresholds: tuple[float, ...] = Field(
+        (0.5, 0.6, 0.7, 0.8, 0.9),
+        max_length=50,
+        description="Probabilities at which sensitivity and the like are given, each in [0, 1].",
+    )
+    curve: tuple[float, ...] = Field(
+        tuple(round(0.05 * k, 2) for k in range(1, 20)),
+        max_length=200,
+        description="Thresholds of the decision curve, each in [0, 1).",
+    )
+    specificity: float = Field(
+        0.9, ge=0, le=1, description="Specificity at which sensitivity is given."
+    )
+
+
+def describe(
+    y: ArrayLike,
+    p: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    seed: int,
+    repeats: int = 2000,
+    settings: Describe | None = None,
+) -> dict[str, Any]:
+    """Discrimination, calibration and utility of a probability, with intervals.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        1 where the event happened, 0 where not.
+    p : array-like of shape (n,)
+        Probability of the event, in [0, 1].
+    groups : array-like of shape (n,), optional
+        Patient of each case; whole patients are drawn by the bootstrap.
+    seed : int
+        Makes the bootstrap repeatable.
+    repeats : int
+        Number of bootstrap draws.
+    settings : Describe, optional
+        Levels, bins and thresholds.
+
+    Returns
+    -------
+    dict
+        JSON-ready. Each figure is ``{"value", "low", "high", "n", "events", "method", "reason"}``;
+        value and ends are None where they do not exist, and ``reason`` says why.
+
+    Raises
+    ------
+    InputError
+        ``SCORE_INVALID`` or ``LABEL_UNKNOWN`` for unusable numbers. One class alone is no error.
+
+    Examples
+    --------
+    >>> figures = describe([1, 1, 0, 0, 0], [0.9, 0.4, 0.6, 0.2, 0.1], seed=1, repeats=50)
+    >>> round(figures["auc"]["value"], 3), figures["auc"]["events"]
+    (0.833, 2)
+    """
+    chosen = settings or Describe()
+    pairs = check_probabilities(y, p)
+    patients = np.arange(pairs.y.size) if groups is None else np.asarray(groups)
+    counts = {"n": int(pairs.y.size), "events": int(pairs.y.sum())}
+    result: dict[str, Any] = {
+        **counts,
+        "patients": int(np.unique(patients).size),
+        "prevalence": _number(pairs.y.mean()) if pairs.y.size else None,
+        "level": chosen.level,
+        "repeats": repeats,
+        "seed": seed,
+    }
+    for name, (value, values) in _figures(
+        pairs.y, pairs.p, patients, seed, repeats, chosen
+    ).items():
+        ends = percentile_interval(values, chosen.level)
+        result[name] = _entry(value, ends, counts, "patient bootstrap", name)
+    result["ece"] = _widened(result["ece"])
+    value = auc(pairs.y, pairs.p)
+    ends = auc_interval(pairs.y, pairs.p, chosen.level)
+    result["auc_delong"] = _entry(value, ends, counts, "DeLong, logit scale", "auc")
+    return result | _tables(pairs.y, pairs.p, chosen)
+
+
+def describe_classes(
+    labels: Sequence[str],
+    p: ArrayLike,
+    classes: Sequence[str],
+    groups: ArrayLike | None = None,
+    *,
+    residual: str = "residual",
+    seed: int,
+    repeats: int = 2000,
+    settings: Describe | None = None,
+) -> dict[str, Any]:
+    """Figures of a classifier of two or three outcomes.
+
+    Parameters
+    ----------
+    labels : sequence of str, length n
+        True class of each case.
+    p : array-like of shape (n, classes)
+        Probabilities, rows summing to 1.
+    classes : sequence of str
+        Names of the columns.
+    groups : array-like of shape (n,), optional
+        Patient of each case.
+    residual : str
+        The class that is not a complete response.
+    seed, repeats, settings
+        As in :func:`describe`.
+
+    Returns
+    -------
+    dict
+        ``complete_versus_residual`` holds :func:`describe` of the event "anything but residual";
+        ``log_loss`` is over all classes; ``one_versus_rest`` gives each class's AUC with its
+        bootstrap interval.
+
+    Raises
+    ------
+    InputError
+        ``LABEL_UNKNOWN`` for a label that is no column, ``SCORE_INVALID`` for unusable numbers.
+    """
+    table, names = np.asarray(p, float), list(classes)
+    unknown = sorted(set(labels) - set(names)) or ({residual} - set(names))
+    if unknown:
+        raise InputError(
+            "LABEL_UNKNOWN", f"no column for {min(unknown)}", expected=", ".join(names)
+        )
+    index = np.array([names.index(label) for label in labels], dtype=int)
+    loss = cal.multiclass_log_loss(index, table)
+    level = (settings or Describe()).level
+    k = names.index(residual)
+    event = (index != k).astype(float)
+    # 1 - p may leave [0, 1] by rounding when p came from a renormalised row.
+    complete = np.clip(1.0 - table[:, k], 0.0, 1.0)
+    return {
+        "n": len(index),
+        "counts": {name: int((index == i).sum()) for i, name in enumerate(names)},
+        "log_loss": _number(loss),
+        "complete_versus_residual": describe(
+            event, complete, groups, seed=seed, repeats=repeats, settings=settings
+        ),
+        "one_versus_rest": {
+            name: _class_auc(index == i, table[:, i], groups, seed, repeats, level)
+            for i, name in enumerate(names)
+        },
+    }
+
+
+def _class_auc(
+    event: np.ndarray,
+    p: Floats,
+    groups: ArrayLike | None,
+    seed: int,
+    repeats: int,
+    level: float,
+) -> dict[str, Any]:
+    ends = auc_bootstrap(event, p, groups, seed=seed, repeats=repeats, level=level)
+    counts = {"n": int(event.size), "events": int(event.sum())}
+    return _entry(auc(event, p), ends, counts, "patient bootstrap", "auc")
+
+
+def _figures(
+    y: Floats, p: Floats, patients: np.ndarray, seed: int, repeats: int, chosen: Describe
+) -> dict[str, tuple[float, Floats]]:
+    """Each figure's value and its bootstrap values."""
+    if y.size == 0:
+        return dict.fromkeys([*_METRICS, *_LINE, "ece"], (np.nan, np.array([])))
+    found = {}
+    metrics: dict[str, Metric] = _METRICS | {"ece": partial(cal.ece, bins=chosen.bins)}
+    for name, metric in metrics.items():
+        values = bootstrap_values(metric, y, p, patients, seed=seed, repeats=repeats)
+        found[name] = (float(metric(y, p)), values)
+    lines = bootstrap_values(_line, y, p, patients, seed=seed, repeats=repeats)
+    return found | dict(zip(_LINE, zip(_line(y, p), lines, strict=True), strict=True))
+
+
+def _line(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> Floats:
+    return np.array(cal.calibration_line(y, p, weights))
+
+
+_LINE = ("calibration_slope", "calibration_intercept")
+_METRICS: dict[str, Metric] = {
+    "auc": auc,
+    "average_precision": average_precision,
+    "brier": cal.brier,
+    "scaled_brier": cal.scaled_brier,
+    "log_loss": cal.log_loss,
+    "calibration_in_the_large": cal.calibration_in_the_large,
+    "observed_expected": cal.observed_expected,
+}
+
+
+def _widened(entry: dict[str, Any]) -> dict[str, Any]:
+    """The ECE's entry with ends that hold its value: resampling adds to its upward bias."""
+    if None in (entry["value"], entry["low"]):
+        return entry
+    ends = {
+        "low": min(entry["low"], entry["value"]),
+        "high": max(entry["high"], entry["value"]),
+        "method": "patient bootstrap, widened to hold the value",
+    }
+    return entry | ends | {"reason": "" if entry["n"] >= _ECE_CASES else _ECE_BIAS}
+
+
+_ECE_CASES = 200
+_ECE_BIAS = f"biased upwards below about {_ECE_CASES} cases; read it with its bins"
+
+
+def _tables(y: Floats, p: Floats, chosen: Describe) -> dict[str, Any]:
+    return {
+        "sensitivity_at_specificity": {
+            "specificity": chosen.specificity,
+            **_proportion(
+                utility.sensitivity_at_specificity(y, p, chosen.specificity, chosen.level)
+            ),
+        },
+        "thresholds": [
+            {
+                "threshold": at.threshold,
+                **{name: _proportion(getattr(at, name)) for name in at._fields[1:]},
+            }
+            for at in (utility.at_threshold(y, p, t, chosen.level) for t in chosen.thresholds)
+        ],
+        "decision_curve": [
+            {name: _number(value) for name, value in point._asdict().items()}
+            for point in utility.decision_curve(y, p, chosen.curve)
+        ],
+        "calibration_bins": [
+            {name: _number(value) for name, value in row._asdict().items()}
+            for row in cal.calibration_bins(y, p, chosen.bins, chosen.level)
+        ],
+    }
+
+
+def _entry(
+    value: float, ends: tuple[float, float], counts: dict[str, int], method: str, name: str
+) -> dict[str, Any]:
+    reason = ""
+    if not np.isfinite(value):
+        reason = _why_missing(name, counts)
+    elif not np.isfinite(ends[0]):
+        reason = "too many bootstrap draws, or too few cases of a class, to give an interval"
+    return {
+        "value": _number(value),
+        "low": _number(ends[0]),
+        "high": _number(ends[1]),
+        **counts,
+        "method": method,
+        "reason": reason,
+    }
+
+
+def _why_missing(name: str, counts: dict[str, int]) -> str:
+    if counts["n"] == 0:
+        return "no cases"
+    if counts["events"] in (0, counts["n"]):
+        return f"only one class: {counts['events']} events among {counts['n']} cases"
+    if name.startswith("calibration"):
+        return "all probabilities are equal, or they separate the classes perfectly"
+    return "the predictions do not define it"
+
+
+def _proportion(share: utility.Proportion) -> dict[str, Any]:
+    return {
+        "value": _number(share.value),
+        "low": _number(share.low),
+        "high": _number(share.high),
+        "part": share.part,
+        "whole": share.whole,
+        "method": "Wilson",
+        "reason": "" if share.whole else "no such cases",
+    }
+
+
+def _number(value: Any) -> float | int | None:
+    if isinstance(value, int):
+        return value
+    return float(value) if np.isfinite(value) else None

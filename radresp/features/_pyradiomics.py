@@ -1,0 +1,79 @@
+"""The door to pyradiomics: the only module that imports it.
+
+pyradiomics costs half a second to import, so ``original`` comes through this door only when it
+extracts. Its feature classes run on SimpleITK images in memory; its file handling, its batch
+mode and its process-wide geometry tolerance are never used. Its logger, which would print to
+stderr, is silenced here: what goes wrong comes back as a value that is not finite.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from radiomics import firstorder, glcm, gldm, glrlm, glszm, imageoperations, ngtdm, shape
+
+logging.getLogger("radiomics").setLevel(logging.CRITICAL + 1)
+
+CLASSES = {
+    "shape": shape.RadiomicsShape,
+    "firstorder": firstorder.RadiomicsFirstOrder,
+    "glcm": glcm.RadiomicsGLCM,
+    "glrlm": glrlm.RadiomicsGLRLM,
+    "glszm": glszm.RadiomicsGLSZM,
+    "gldm": gldm.RadiomicsGLDM,
+    "ngtdm": ngtdm.RadiomicsNGTDM,
+}
+
+
+def compute(
+    image: sitk.Image, mask: sitk.Image, classes: Iterable[str], options: dict[str, Any]
+) -> dict[str, float]:
+    """All features of some classes, by names such as ``glcm_Contrast``.
+
+    Parameters
+    ----------
+    image, mask : SimpleITK.Image
+        One grid; the region is where the mask is 1.
+    classes : iterable of str
+        Keys of ``CLASSES``.
+    options : dict
+        pyradiomics settings, for example ``{"binCount": 32}``.
+
+    Returns
+    -------
+    dict of str to float
+        Not finite where pyradiomics failed.
+    """
+    values = {}
+    # nanmean warns through `warnings`, the divisions through the floating-point state.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for name in classes:
+            found = CLASSES[name](image, mask, **options).execute()
+            values.update({f"{name}_{feature}": float(found[feature]) for feature in found})
+    return values
+
+
+def resample(
+    image: sitk.Image, mask: sitk.Image, spacing_mm: tuple[float, ...], interpolator: int
+) -> tuple[sitk.Image, sitk.Image]:
+    """Image and mask on a new spacing (0 keeps an axis), cropped around the region with a margin.
+
+    Parameters
+    ----------
+    image, mask : SimpleITK.Image
+        One grid; the mask is carried by nearest neighbour.
+    spacing_mm : tuple of float
+        New spacing along x, y, z, mm.
+    interpolator : int
+        A SimpleITK interpolator for the image.
+    """
+    moved: tuple[sitk.Image, sitk.Image] = imageoperations.resampleImage(
+        image, mask, resampledPixelSpacing=spacing_mm, interpolator=interpolator, label=1
+    )
+    return moved

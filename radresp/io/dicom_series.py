@@ -1,0 +1,183 @@
+"""Strict reader of one classic MR series: a folder in, one checked volume a b-value out.
+
+All headers are read and checked before any pixel. A series is refused, with the reason and the
+file, unless every slice is present, lies where the grid says and shows the same kind of picture.
+Enhanced multi-frame files are refused, not read in part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence as Ordered
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radresp.core import Grid, Note, NoteKind
+from radresp.errors import InputError
+from radresp.io import dwi_repeats
+from radresp.io.dicom_checks import check_series
+from radresp.io.dicom_header import Folder, read_folder
+from radresp.io.dicom_kind import Kind, describe_kind, kind_of
+from radresp.io.dicom_pixels import read_pixels
+from radresp.io.dicom_slice import Header
+from radresp.io.dicom_stacks import Stack, arrange
+from radresp.io.image_checks import (
+    check_not_constant,
+    check_spacing,
+    field_of_view_notes,
+    mend_nonfinite,
+)
+
+SIGN_FRACTION = 0.001
+"""Largest tolerated fraction of impossible stored numbers."""
+
+_MAGNITUDE = (Kind.T2, Kind.DWI, Kind.CALCULATED_B)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesVolume:
+    """One volume of a series: values ordered (z, y, x), their grid, b-value and notes."""
+
+    array: NDArray[np.float32]
+    grid: Grid
+    b_s_per_mm2: float | None
+    image_count: int
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series: what it shows, its volumes by rising b-value and acquisition attributes."""
+
+    kind: Kind
+    description: str
+    volumes: tuple[SeriesVolume, ...]
+    attributes: Mapping[str, str | float]
+    notes: tuple[Note, ...]
+
+
+def read_series(path: Path) -> Series:
+    """Read the one series of a folder, or refuse it.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of DICOM files, searched with its subfolders; other files are named and skipped.
+
+    Returns
+    -------
+    Series
+        Volumes as float32 after each slice's own rescaling, LPS mm.
+
+    Raises
+    ------
+    InputError
+        ``DCM_NOT_DICOM`` when there is no DICOM file, ``DCM_SIGN``, ``NONFINITE``,
+        ``IMG_CONSTANT``, ``IMG_SPACING`` and the codes of `radresp.io.dicom_header.read_header`,
+        `radresp.io.dicom_checks.check_series`, `radresp.io.dicom_stacks.arrange` and
+        `radresp.io.dicom_pixels.read_pixels`.
+    """
+    folder = read_folder(path)
+    headers = _usable(folder, path)
+    check_series(headers, path)
+    kind = kind_of(headers)
+    volumes = tuple(_read_stack(stack, kind, path) for stack in arrange(headers, path))
+    return Series(
+        kind,
+        describe_kind(kind, headers),
+        volumes,
+        common_attributes(headers),
+        skipped_notes(folder, path) + _rescale_notes(headers),
+    )
+
+
+def common_attributes(headers: Ordered[Header]) -> dict[str, str | float]:
+    """The acquisition attributes all slices share."""
+    return {
+        name: value
+        for name, value in headers[0].attributes.items()
+        if all(header.attributes.get(name) == value for header in headers)
+    }
+
+
+def skipped_notes(folder: Folder, path: Path) -> tuple[Note, ...]:
+    """A warning for every file that is not DICOM."""
+    return tuple(
+        Note(
+            NoteKind.WARNING,
+            "DCM_NOT_DICOM",
+            "a file that is not DICOM was skipped",
+            file=file.relative_to(path).as_posix() if file != path else file.name,
+        )
+        for file in folder.skipped
+    )
+
+
+def _usable(folder: Folder, path: Path) -> tuple[Header, ...]:
+    if folder.broken:
+        raise folder.broken[0]
+    if not folder.headers:
+        raise InputError(
+            "DCM_NOT_DICOM",
+            f"no DICOM file among {len(folder.skipped)} files",
+            expected="the files of one DICOM series",
+            file=path,
+        )
+    return folder.headers
+
+
+def _read_stack(stack: Stack, kind: Kind, path: Path) -> SeriesVolume:
+    check_spacing(stack.grid, path)
+    slices, outside = [], 0
+    for place in stack.places:
+        arrays, counts = zip(*map(read_pixels, place), strict=True)
+        outside += sum(counts)
+        slices.append(
+            arrays[0]
+            if len(place) == 1
+            else dwi_repeats.combine(arrays, [header.direction for header in place])
+        )
+    array, mended = mend_nonfinite(np.stack(slices), path)
+    check_not_constant(array, path)
+    repeats = len(stack.places[0])
+    _check_sign(array, outside / (array.size * repeats), kind, path)
+    notes = stack.notes + mended + _repeat_notes(stack) + field_of_view_notes(stack.grid, path)
+    return SeriesVolume(array, stack.grid, stack.b_s_per_mm2, array.shape[0] * repeats, notes)
+
+
+def _check_sign(array: NDArray[np.float32], outside: float, kind: Kind, path: Path) -> None:
+    """Magnitude images are not negative, and stored numbers fit the declared bits."""
+    negative = np.count_nonzero(array < 0) / array.size if kind in _MAGNITUDE else 0.0
+    if max(negative, outside) <= SIGN_FRACTION:
+        return
+    raise InputError(
+        "DCM_SIGN",
+        f"{negative:.2%} negative voxels and {outside:.2%} outside the declared bits",
+        expected=f"at most {SIGN_FRACTION:.1%} in a magnitude image",
+        action="check BitsStored, PixelRepresentation and the rescaling; numbers may have wrapped",
+        file=path,
+    )
+
+
+def _repeat_notes(stack: Stack) -> tuple[Note, ...]:
+    directions = [header.direction for header in stack.places[0]]
+    if len(directions) == 1:
+        return ()
+    how = dwi_repeats.name_of(directions)
+    note = Note(NoteKind.INFO, "DWI_REPEATS", f"b {stack.b_s_per_mm2:g} is the {how}")
+    return (note,)
+
+
+def _rescale_notes(headers: Ordered[Header]) -> tuple[Note, ...]:
+    rules = {(h.layout.slope, h.layout.intercept) for h in headers if h.layout is not None}
+    if len(rules) == 1:
+        return ()
+    note = Note(
+        NoteKind.INFO,
+        "DCM_RESCALE",
+        f"{len(rules)} different rescalings in one series, each applied to its own slice",
+    )
+    return (note,)

@@ -1,0 +1,329 @@
+"""The batch engine: every case by itself, resumable, nothing lost.
+
+One case can never stop, change or lose another. A case whose process dies costs itself only, and
+a refused case is never "done": it is tried again on the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from radresp import io
+from radresp.core import CaseFiles, FeatureRow, NoteKind, Trail, notes_of
+from radresp.errors import CohortError, ExitCode, InputError, OutputError, RadrespError, locating
+from radresp.pipeline.acquisition import acquisition_of, summarise
+from radresp.pipeline.extract import extract_case
+from radresp.pipeline.page import save_prepared
+from radresp.pipeline.plan import Plan
+from radresp.pipeline.prepare import prepare_case
+from radresp.pipeline.read import load_case
+from radresp.pipeline.records import load_record, record_path, save_record
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """How one case ended.
+
+    Parameters
+    ----------
+    case_id : str
+        Name of the case.
+    stage : str
+        What was done, ``"prepare"`` or ``"extract"``.
+    refusal : RadrespError, optional
+        Why it was refused; None when it finished.
+    trail : Trail
+        What was done; empty when an earlier result was kept.
+    row : FeatureRow, optional
+        Its features, where features were asked for.
+    kept : bool
+        Whether an earlier result was still valid.
+    """
+
+    case_id: str
+    stage: str
+    refusal: RadrespError | None = None
+    trail: Trail = ()
+    row: FeatureRow | None = None
+    kept: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """The line for ``status.jsonl``."""
+        if self.refusal is not None:
+            return {"stage": self.stage, **self.refusal.record(), "fixes": []}
+        return {
+            "stage": self.stage,
+            "code": "KEPT" if self.kept else "OK",
+            "severity": "finished",
+            "case": self.case_id,
+            "fixes": [note.record() for note in notes_of(self.trail, NoteKind.FIX)],
+            "warnings": [note.record() for note in notes_of(self.trail, NoteKind.WARNING)],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CohortResult:
+    """How a cohort ended: one result a case, sorted by case id."""
+
+    results: tuple[CaseResult, ...]
+
+    @property
+    def finished(self) -> tuple[CaseResult, ...]:
+        """The cases that finished."""
+        return tuple(result for result in self.results if result.refusal is None)
+
+    @property
+    def refused(self) -> tuple[CaseResult, ...]:
+        """The cases that were refused."""
+        return tuple(result for result in self.results if result.refusal is not None)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 all finished, 4 some refused, 5 none usable."""
+        if not self.finished:
+            return ExitCode.NONE_USABLE
+        return ExitCode.SOME_REFUSED if self.refused else ExitCode.FINISHED
+
+    def describe(self) -> dict[str, Any]:
+        """Counts for people and machines."""
+        return {
+            "cases": len(self.results),
+            "finished": len(self.finished),
+            "kept": sum(result.kept for result in self.results),
+            "refused": {r.case_id: r.refusal.code for r in self.refused if r.refusal},
+        }
+
+
+Watcher = Callable[[CaseResult], None]
+Task = Callable[[CaseFiles, Plan, Path], CaseResult]
+Keeper = Callable[[CaseFiles, Mapping[str, Any]], CaseResult]
+
+
+def extract_cohort(
+    cases: Sequence[CaseFiles],
+    plan: Plan,
+    folder: Path,
+    *,
+    workers: int = 1,
+    force: bool = False,
+    watch: Watcher | None = None,
+) -> CohortResult:
+    """Prepare and extract every case of a cohort into a folder, resuming what is there.
+
+    Parameters
+    ----------
+    cases : sequence of CaseFiles
+        The cohort.
+    plan : Plan
+        What to compute.
+    folder : Path
+        Gets ``features.parquet``, ``features.csv``, ``acquisition.json``, ``plan.yaml``,
+        ``status.jsonl`` and one record a case in ``cases/``.
+    workers : int, default 1
+        Processes; 1 works in this process.
+    force : bool, default False
+        Redo finished cases, and accept a plan other than the one the folder was made with.
+    watch : callable, optional
+        Called with every result as it arrives.
+
+    Returns
+    -------
+    CohortResult
+
+    Raises
+    ------
+    OutputError
+        ``CONFIG_CHANGED`` when the folder holds results of another plan; ``LOCKED``; or any
+        failure to write.
+    CohortError
+        ``NO_CASES`` when the cohort is empty.
+    """
+    with _claimed(cases, plan, folder, force):
+        outcome = _run(cases, plan, folder, extract_one, _keep_row, workers, force, watch)
+        if outcome.finished:
+            _save_tables(outcome, folder)
+    return outcome
+
+
+def prepare_cohort(
+    cases: Sequence[CaseFiles],
+    plan: Plan,
+    folder: Path,
+    *,
+    workers: int = 1,
+    force: bool = False,
+    watch: Watcher | None = None,
+) -> CohortResult:
+    """Write regions, transforms and pictures of every case, resuming what is there.
+
+    Parameters and errors are those of :func:`extract_cohort`; each case gets ``<case>/masks``,
+    ``images``, ``transforms``, ``qc`` and ``qc.json``.
+    """
+    with _claimed(cases, plan, folder, force):
+        return _run(cases, plan, folder, prepare_one, _keep_files, workers, force, watch)
+
+
+def extract_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
+    """Features of one case, from its files to its record."""
+    row = extract_case(prepare_case(load_case(files, plan), plan), plan)
+    values = [[name, None if value != value else value] for name, value in row.values.items()]
+    body = {
+        "values": values,
+        "absent": dict(row.absent),
+        "acquisition": acquisition_of(row.trail),
+        "trail": [step.record() for step in row.trail],
+    }
+    save_record(files, plan, folder, body)
+    return CaseResult(files.case_id, "extract", trail=row.trail, row=row)
+
+
+def prepare_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
+    """Regions, transforms and pictures of one case, from its files to its record."""
+    prepared = prepare_case(load_case(files, plan), plan)
+    written = save_prepared(prepared, folder / files.case_id)
+    outputs = {path.relative_to(folder).as_posix(): io.sha256_of(path) for path in written}
+    save_record(files, plan, folder, {"outputs": outputs})
+    return CaseResult(files.case_id, "prepare", trail=prepared.trail)
+
+
+def _keep_row(files: CaseFiles, body: Mapping[str, Any]) -> CaseResult:
+    values = {name: float("nan") if value is None else value for name, value in body["values"]}
+    row = FeatureRow(files.case_id, values, body["absent"])
+    return CaseResult(files.case_id, "extract", row=row, kept=True)
+
+
+def _keep_files(files: CaseFiles, body: Mapping[str, Any]) -> CaseResult:
+    del body
+    return CaseResult(files.case_id, "prepare", kept=True)
+
+
+@contextmanager
+def _claimed(cases: Sequence[CaseFiles], plan: Plan, folder: Path, force: bool) -> Iterator[None]:
+    """Hold the folder for this run and this plan."""
+    if not cases:
+        raise CohortError("NO_CASES", "the cohort has no case", expected="at least one row")
+    with io.lock(folder):
+        path = folder / "plan.yaml"
+        if path.exists() and not force:
+            _check_plan_unchanged(plan, path)
+        io.write_text(path, io.dump_mapping(plan.record()))
+        yield
+
+
+def _check_plan_unchanged(plan: Plan, path: Path) -> None:
+    before, now = io.load_mapping(path), plan.record()
+    extraction = set(now) - {"seed", "classifier", "decision"}
+    changed = sorted(name for name in extraction if before.get(name) != now[name])
+    if changed:
+        raise OutputError(
+            "CONFIG_CHANGED",
+            f"the folder holds results of another plan; differing: {', '.join(changed)}",
+            expected="the plan the folder was made with",
+            action="choose another output folder, or redo everything with --force",
+            file=path,
+        )
+
+
+def _run(
+    cases: Sequence[CaseFiles],
+    plan: Plan,
+    folder: Path,
+    task: Task,
+    keeper: Keeper,
+    workers: int,
+    force: bool,
+    watch: Watcher | None,
+) -> CohortResult:
+    status = io.StatusLog(folder / "status.jsonl")
+    results: list[CaseResult] = []
+    todo: list[CaseFiles] = []
+
+    def finish(result: CaseResult) -> None:
+        results.append(result)
+        status.append(result.record())
+        if watch is not None:
+            watch(result)
+
+    for files in cases:
+        body = None if force else load_record(files, plan, folder)
+        if body is None:
+            todo.append(files)
+        else:
+            finish(keeper(files, body))
+    for result in _work_all(todo, plan, folder, task, workers):
+        finish(result)
+    return CohortResult(tuple(sorted(results, key=lambda result: result.case_id)))
+
+
+def _work(task: Task, files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
+    try:
+        with locating(files.case_id, files.root):
+            return task(files, plan, folder)
+    except OutputError:
+        raise  # the folder itself is in trouble; every other case would meet the same
+    except RadrespError as error:
+        return CaseResult(files.case_id, task.__name__.removesuffix("_one"), error)
+
+
+def _work_all(
+    todo: Sequence[CaseFiles], plan: Plan, folder: Path, task: Task, workers: int
+) -> Iterator[CaseResult]:
+    if workers <= 1 or len(todo) <= 1:
+        yield from (_work(task, files, plan, folder) for files in todo)
+        return
+    lost: list[CaseFiles] = []
+    with _pool(min(workers, len(todo))) as pool:
+        futures: dict[Future[CaseResult], CaseFiles] = {
+            pool.submit(_work, task, files, plan, folder): files for files in todo
+        }
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                lost.append(futures[future])
+    # A dead worker takes its whole pool along; each case that was lost gets a process of its own.
+    yield from (_work_alone(task, files, plan, folder) for files in lost)
+
+
+def _work_alone(task: Task, files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(_work, task, files, plan, folder).result()
+        except BrokenProcessPool:
+            crash = InputError(
+                "WORKER_CRASH",
+                "the process working on this case died",
+                expected="a case the readers survive",
+                action="check the case's files and the memory of this machine",
+                case=files.case_id,
+            )
+            return CaseResult(files.case_id, task.__name__.removesuffix("_one"), crash)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
+
+
+def _one_thread() -> None:
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+
+def _save_tables(outcome: CohortResult, folder: Path) -> None:
+    """The cohort's tables, from the rows and the records on disk; the same whatever was kept."""
+    rows = [result.row for result in outcome.finished if result.row is not None]
+    io.save_features(rows, folder)
+    records = {row.case_id: io.read_json(record_path(row.case_id, folder)) for row in rows}
+    acquisition = {
+        "cases": {case: record["key"]["inputs"] for case, record in records.items()},
+        "acquisition": summarise(r["body"]["acquisition"] for r in records.values()),
+    }
+    io.write_json(folder / "acquisition.json", acquisition)

@@ -1,0 +1,84 @@
+"""From a probability to a word, with the right to abstain."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from radresp.core import Decision, Settings
+
+
+class DecisionRules(Settings):
+    """When a probability becomes a word.
+
+    A wrongly kept tumour costs more than a wrongly removed scar, so ``complete_response`` asks
+    for a high probability *and* an interval that stays above one half (clinical.md 4.3, net
+    benefit at thresholds of 0.6-0.9).
+    """
+
+    complete_at: float = Field(
+        0.8, gt=0.5, le=1, description="Smallest p_ccr called complete_response."
+    )
+    residual_at: float = Field(0.3, ge=0, lt=0.5, description="Largest p_ccr called residual.")
+    complete_low: float = Field(
+        0.5, ge=0, le=1, description="The interval of a complete_response must start above this."
+    )
+    max_interval_width: float = Field(
+        0.9, gt=0, le=1, description="A wider interval of p_ccr abstains."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.complete_low > self.complete_at:
+            raise ValueError("complete_low must not exceed complete_at")
+        return self
+
+
+def decide(
+    p_ccr: float, interval: tuple[float, float], outside: tuple[str, ...], rules: DecisionRules
+) -> tuple[Decision, tuple[str, ...]]:
+    """Turn a probability, its interval and the doubts about the case into a decision.
+
+    Parameters
+    ----------
+    p_ccr : float
+        Probability of a complete response, 0 to 1.
+    interval : tuple of float
+        Its interval.
+    outside : tuple of str
+        Reasons the case lies outside what the model was trained on; any of them abstains.
+    rules : DecisionRules
+        Thresholds.
+
+    Returns
+    -------
+    Decision, tuple of str
+        The word and the reasons for it.
+
+    Examples
+    --------
+    >>> decide(0.9, (0.7, 0.97), (), DecisionRules())[0]
+    <Decision.COMPLETE_RESPONSE: 'complete_response'>
+    """
+    if outside:
+        return Decision.ABSTAIN, outside
+    width = interval[1] - interval[0]
+    if width > rules.max_interval_width:
+        return Decision.ABSTAIN, (
+            (
+                f"WIDE_INTERVAL: the interval of p_ccr is {width:.2f} wide; "
+                f"the plan allows {rules.max_interval_width:.2f}"
+            ),
+        )
+    said = f"p_ccr {p_ccr:.2f} (interval {interval[0]:.2f} to {interval[1]:.2f})"
+    if p_ccr >= rules.complete_at and interval[0] >= rules.complete_low:
+        return Decision.COMPLETE_RESPONSE, (f"{said} reaches {rules.complete_at:.2f}",)
+    if p_ccr <= rules.residual_at:
+        return Decision.RESIDUAL, (f"{said} is at or below {rules.residual_at:.2f}",)
+    return Decision.INDETERMINATE, (
+        (
+            f"{said} lies between the thresholds {rules.residual_at:.2f} and {rules.complete_at:.2f}, "
+            "or its interval reaches too low"
+        ),
+    )

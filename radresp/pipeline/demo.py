@@ -1,0 +1,137 @@
+"""The whole way on synthetic patients: cohort, features, model, and one case it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from radresp import io
+from radresp.errors import RadrespError
+from radresp.pipeline.cohort import CaseResult, CohortResult, Watcher, extract_cohort
+from radresp.pipeline.page import save_score
+from radresp.pipeline.plan import Plan
+from radresp.pipeline.score import Scored, open_model, score_case
+from radresp.pipeline.synthetic import make_phantom_cohort
+from radresp.pipeline.train import Trained, join_outcomes, save_model, train_model
+
+Stage = Callable[[str, int], Callable[[int, int], None]]
+"""Opens a progress line for a named stage of so many units and returns its ticker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What the demo made.
+
+    Parameters
+    ----------
+    cohort : CohortResult
+        Features of the training patients.
+    trained : Trained
+        The model with its evaluation.
+    scored : Scored
+        The new case.
+    truth : str
+        What the new case really is.
+    page : Path
+        Its report.
+    """
+
+    cohort: CohortResult
+    trained: Trained
+    scored: Scored
+    truth: str
+    page: Path
+
+    def describe(self) -> dict[str, Any]:
+        """The demo as a JSON-ready dictionary."""
+        score = self.scored.score
+        return {
+            "cohort": self.cohort.describe(),
+            "evaluation": self.trained.evaluation,
+            "case_id": score.case_id,
+            "p_ccr": score.p_ccr,
+            "decision": str(score.decision),
+            "truth": self.truth,
+            "report": str(self.page),
+        }
+
+    def lines(self) -> list[str]:
+        """The demo for a terminal."""
+        return [
+            *self.trained.lines(),
+            "",
+            "a new synthetic case the model has not seen:",
+            *self.scored.lines(),
+            f"its truth is: {self.truth}",
+            f"report: {self.page}",
+        ]
+
+
+def run_demo(
+    folder: Path,
+    plan: Plan,
+    *,
+    cases: int = 60,
+    seed: int = 7,
+    workers: int = 2,
+    stage: Stage,
+) -> Demo:
+    """Make a synthetic cohort, train on it and score a new synthetic case.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets ``cohort/``, ``features/``, ``model/``, ``new_case/`` and ``score/``.
+    plan : Plan
+        What to compute and train.
+    cases : int
+        Training patients; one more is made for scoring.
+    seed, workers : int
+        Seed of the patients, and processes.
+    stage : callable
+        Opens a progress line for each stage.
+    """
+    table = make_phantom_cohort(
+        folder / "cohort", cases, seed, workers=workers, progress=stage("synthetic patients", cases)
+    )
+    new_table = make_phantom_cohort(folder / "new_case", 1, seed, first=cases)
+    cohort = io.load_cohort(table)
+    result = extract_cohort(
+        cohort.cases,
+        plan,
+        folder / "features",
+        workers=workers,
+        watch=_watcher(stage("features", cases), cases),
+    )
+    if result.refused:
+        raise result.refused[0].refusal or RadrespError("DEMO", "a synthetic case was refused")
+    outcomes = io.load_outcomes(folder / "cohort" / "outcomes.csv")
+    joined = join_outcomes(io.load_features(folder / "features" / "features.parquet"), outcomes)
+    trained = train_model(joined, plan, progress=stage("nested cross-validation", 0))
+    save_model(
+        trained,
+        plan,
+        folder / "model",
+        protocol=io.read_json(folder / "features" / "acquisition.json"),
+        training_data="synthetic",
+        overwrite=True,
+    )
+    scoring = open_model(folder / "model")
+    new_case = io.load_cohort(new_table).cases[0]
+    scored = score_case(new_case, scoring)
+    page = save_score(scored, scoring, folder / "score")
+    truth = io.load_outcomes(folder / "new_case" / "outcomes.csv").labels[new_case.case_id]
+    return Demo(result, trained, scored, truth or "", page)
+
+
+def _watcher(tick: Callable[[int, int], None], cases: int) -> Watcher:
+    done = 0
+
+    def watch(_: CaseResult) -> None:
+        nonlocal done
+        done += 1
+        tick(done, cases)
+
+    return watch

@@ -1,0 +1,47 @@
+"""What is registered: every method of every room with its settings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from radresp import classify, features, intensity, masks, registration
+from radresp.core import Settings
+from radresp.pipeline.decide import DecisionRules
+
+
+def describe_methods() -> dict[str, dict[str, Any]]:
+    """Rooms, their methods, and each method's settings with default and description."""
+    single: Mapping[str, Mapping[str, type[Settings]]] = {
+        "adc": {"fit_adc": intensity.FitAdc},
+        "masks": {"clean": masks.Clean, "rules": masks.MaskRules},
+        "decision": {"decide": DecisionRules},
+    }
+    registries = {
+        "t2": intensity.METHODS,
+        "registration": registration.METHODS,
+        "families": features.FAMILIES,
+        "changes": features.CHANGES,
+        "classifier": classify.METHODS,
+    }
+    rooms = {room: {n: _describe(s) for n, s in found.items()} for room, found in single.items()}
+    for room, registry in registries.items():
+        rooms[room] = {name: _describe(method.settings) for name, method in registry.items()}
+    return dict(sorted(rooms.items()))
+
+
+def _describe(settings: type[Settings]) -> dict[str, Any]:
+    module = sys.modules[settings.__module__].__doc__ or ""
+    fields = settings.model_fields.items()
+    return {
+        "summary": module.strip().splitlines()[0],
+        "settings": [
+            {
+                "name": name,
+                "default": field.get_default(call_default_factory=True),
+                "description": field.description or "",
+            }
+            for name, field in fields
+        ],
+    }

@@ -1,0 +1,132 @@
+"""Do two visits belong together: one patient, the right order, images and masks of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+from radresp import io
+from radresp.core import CaseFiles, Note, NoteKind, Sequence, Step, Timepoint
+from radresp.errors import InputError
+
+SHORTEST_COURSE_DAYS = 14
+"""No treatment with a response to judge is shorter than this."""
+
+PELVIC_PARTS = frozenset({"RECTUM", "PELVIS", "COLON", "ABDOMENPELVIS", "ABDOMEN"})
+
+
+def check_pair(files: CaseFiles) -> Step:
+    """Check that the two visits of a case are one patient's, in order.
+
+    Parameters
+    ----------
+    files : CaseFiles
+        Addresses. Dates in the table win over dates in DICOM headers.
+
+    Returns
+    -------
+    Step
+        With warnings for what is odd but possible.
+
+    Raises
+    ------
+    InputError
+        ``PAIR_PATIENT_MISMATCH``, ``PAIR_ORDER``, ``MASK_REUSED``.
+
+    Notes
+    -----
+    Patient attributes are compared as keyed hashes in memory and written nowhere; the interval is
+    given in days, never as dates.
+    """
+    _check_masks_differ(files)
+    paths = {t: files.images.get((t, Sequence.T2)) for t in Timepoint}
+    facts = {t: io.read_visit_facts(p) for t, p in paths.items() if p is not None and p.exists()}
+    notes = list(_reused_images(files))
+    pre, post = facts.get(Timepoint.PRE), facts.get(Timepoint.POST)
+    if pre and post and pre.patient and post.patient and pre.patient != post.patient:
+        raise InputError(
+            "PAIR_PATIENT_MISMATCH",
+            "the headers of the two visits name different patients",
+            expected="one patient",
+            action="check which study belongs to this case",
+        )
+    for timepoint, fact in facts.items():
+        notes += _body_part_notes(timepoint, fact.body_part)
+    notes += _order_notes(
+        _visit_time(files, pre, "pre_date"), _visit_time(files, post, "post_date")
+    )
+    return Step("pipeline", "check_pair", notes=tuple(notes))
+
+
+def _visit_time(files: CaseFiles, facts: io.VisitFacts | None, column: str) -> datetime | None:
+    said = files.clinical.get(column, "")
+    if said:
+        return datetime.combine(date.fromisoformat(said), datetime.min.time())
+    return facts.acquired if facts else None
+
+
+def _order_notes(pre: datetime | None, post: datetime | None) -> Iterator[Note]:
+    if pre is None or post is None:
+        return
+    days = (post.date() - pre.date()).days
+    if post <= pre:
+        raise InputError(
+            "PAIR_ORDER",
+            f"the post visit lies {-days} days before the pre visit"
+            if days
+            else "the post visit does not lie after the pre visit",
+            expected="post after pre",
+            action="swap the visits, or correct pre_date and post_date",
+        )
+    if days < SHORTEST_COURSE_DAYS:
+        yield Note(
+            NoteKind.WARNING,
+            "PAIR_INTERVAL",
+            f"{days} days between the visits",
+            expected=f"at least {SHORTEST_COURSE_DAYS} days of treatment and waiting",
+            action="check that these are visits before and after treatment",
+        )
+
+
+def _body_part_notes(timepoint: Timepoint, body_part: str | None) -> Iterator[Note]:
+    if body_part and body_part not in PELVIC_PARTS:
+        yield Note(
+            NoteKind.WARNING,
+            "BODY_PART",
+            f"the {timepoint} visit's header says body part {body_part}",
+            expected="a study of the rectum or pelvis",
+            action="check that this is a rectal MRI",
+        )
+
+
+def _reused_images(files: CaseFiles) -> Iterator[Note]:
+    for sequence in Sequence:
+        pre = files.images.get((Timepoint.PRE, sequence))
+        post = files.images.get((Timepoint.POST, sequence))
+        if pre and post and _same_content(pre, post):
+            yield Note(
+                NoteKind.WARNING,
+                "IMAGE_REUSED",
+                f"the pre and the post {sequence} are the same images",
+                expected="one acquisition for each visit",
+                action="check the paths of this case",
+            )
+
+
+def _check_masks_differ(files: CaseFiles) -> None:
+    pre = [path for key, path in files.masks.items() if key.timepoint is Timepoint.PRE]
+    post = [path for key, path in files.masks.items() if key.timepoint is Timepoint.POST]
+    if any(_same_content(a, b) for a in pre for b in post):
+        raise InputError(
+            "MASK_REUSED",
+            "a mask of the pre visit and a mask of the post visit are the same file content",
+            expected="an outline drawn for each visit",
+            action="draw the bed on the post images, or leave it out to have it carried over",
+        )
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    if not (one.exists() and other.exists()):
+        return False
+    return one.resolve() == other.resolve() or io.sha256_of(one) == io.sha256_of(other)

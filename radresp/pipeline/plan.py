@@ -1,0 +1,246 @@
+"""The plan: every choice of a run in one tree, saved with the model and obeyed at scoring."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from radresp import classify, features, intensity, masks, registration
+from radresp.core import RegionKey, Roi, Sequence, Settings, Timepoint
+from radresp.errors import PlanError
+from radresp.pipeline.decide import DecisionRules
+
+DEFAULT_REGIONS = ("pre.t2.tumour", "post.t2.bed", "pre.adc.tumour", "post.adc.bed")
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A method picked from a room, with its settings."""
+
+    method: str
+    settings: Settings
+
+    def record(self) -> dict[str, Any]:
+        """The choice as a JSON-ready dictionary."""
+        return {"method": self.method, "settings": self.settings.model_dump(mode="json")}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every choice of a run.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of everything random.
+    regions : tuple of RegionKey
+        Where features are taken from, in this order.
+    adc : FitAdc
+        How ADC maps are fitted.
+    t2 : Chosen
+        How T2 intensities are made comparable.
+    registration : Chosen
+        How the earlier visit is aligned with the later one.
+    clean, rules : Clean, MaskRules
+        How masks are tidied and what is refused.
+    ring_mm : float
+        Width of the ring around tumour or bed, mm.
+    families, changes : mapping of str to Settings
+        Feature families of a region, and of the change between visits.
+    classifier : Chosen
+        What is trained.
+    decision : DecisionRules
+        When a probability becomes a word, and when to abstain.
+
+    Examples
+    --------
+    >>> parse_plan({"seed": 3}).seed
+    3
+    """
+
+    seed: int
+    regions: tuple[RegionKey, ...]
+    adc: intensity.FitAdc
+    t2: Chosen
+    registration: Chosen
+    clean: masks.Clean
+    rules: masks.MaskRules
+    ring_mm: float
+    families: Mapping[str, Settings]
+    changes: Mapping[str, Settings]
+    classifier: Chosen
+    decision: DecisionRules
+
+    def record(self) -> dict[str, Any]:
+        """The plan as the mapping :func:`parse_plan` reads."""
+        return {
+            "seed": self.seed,
+            "regions": [str(key) for key in self.regions],
+            "adc": self.adc.model_dump(mode="json"),
+            "t2": self.t2.record(),
+            "registration": self.registration.record(),
+            "clean": self.clean.model_dump(mode="json"),
+            "rules": self.rules.model_dump(mode="json"),
+            "ring_mm": self.ring_mm,
+            "families": {n: s.model_dump(mode="json") for n, s in self.families.items()},
+            "changes": {n: s.model_dump(mode="json") for n, s in self.changes.items()},
+            "classifier": self.classifier.record(),
+            "decision": self.decision.model_dump(mode="json"),
+        }
+
+    def sha256(self, *sections: str) -> str:
+        """Hash of the plan, or of some of its sections (those a result depends on)."""
+        record = self.record()
+        kept = {name: record[name] for name in (sections or record)}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def extraction_sha256(self) -> str:
+        """Hash of everything that can change a feature value."""
+        return self.sha256(
+            "regions",
+            "adc",
+            "t2",
+            "registration",
+            "clean",
+            "rules",
+            "ring_mm",
+            "families",
+            "changes",
+        )
+
+
+def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
+    """Read a plan from a mapping; whatever is not said keeps its default.
+
+    Raises
+    ------
+    PlanError
+        ``CONFIG_KEY`` for an unknown key (with the nearest valid one), ``CONFIG_VALUE`` for a
+        value of the wrong type or out of range.
+    """
+    given = dict(mapping or {})
+    _check_keys(given, [f.name for f in fields(Plan)], "")
+    return Plan(
+        seed=_seed(given.get("seed", 17)),
+        regions=_regions(given.get("regions", DEFAULT_REGIONS)),
+        adc=_settings(intensity.FitAdc, given.get("adc"), "adc"),
+        t2=_chosen(_settings_of(intensity.METHODS), given.get("t2"), "t2", "zscore"),
+        registration=_chosen(
+            _settings_of(registration.METHODS),
+            given.get("registration"),
+            "registration",
+            "rigid_mi",
+        ),
+        clean=_settings(masks.Clean, given.get("clean"), "clean"),
+        rules=_settings(masks.MaskRules, given.get("rules"), "rules"),
+        ring_mm=_ring_mm(given.get("ring_mm", 5.0)),
+        families=_many(features.FAMILIES, given.get("families"), "families"),
+        changes=_many(features.CHANGES, given.get("changes"), "changes"),
+        classifier=_chosen(
+            _settings_of(classify.METHODS), given.get("classifier"), "classifier", "elastic_net"
+        ),
+        decision=_settings(DecisionRules, given.get("decision"), "decision"),
+    )
+
+
+def parse_region(text: str) -> RegionKey:
+    """A region key from its dotted name, for example ``post.t2.bed``."""
+    parts = text.split(".")
+    try:
+        timepoint, sequence, roi = parts
+        return RegionKey(Timepoint(timepoint), Sequence(sequence), Roi(roi))
+    except ValueError:
+        raise PlanError(
+            "CONFIG_VALUE",
+            f"regions: '{text}'",
+            expected="VISIT.SEQUENCE.ROI such as post.t2.bed",
+            action=f"visits {list(Timepoint)}, sequences {list(Sequence)}, rois {list(Roi)}",
+        ) from None
+
+
+def _regions(value: Any) -> tuple[RegionKey, ...]:
+    if not isinstance(value, (list, tuple)) or not value:
+        raise PlanError("CONFIG_VALUE", f"regions: {value!r}", expected="a list of regions")
+    keys = tuple(parse_region(str(text)) for text in value)
+    if len(set(keys)) != len(keys):
+        raise PlanError("CONFIG_VALUE", "regions: a region is named twice", expected="each once")
+    return keys
+
+
+def _seed(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
+        raise PlanError("CONFIG_VALUE", f"seed: {value!r}", expected="an integer in 0..2^32-1")
+    return value
+
+
+def _ring_mm(value: Any) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value <= 50:
+        raise PlanError("CONFIG_VALUE", f"ring_mm: {value!r}", expected="a width in (0, 50] mm")
+    return float(value)
+
+
+def _settings_of(registry: Mapping[str, Any]) -> dict[str, type[Settings]]:
+    return {name: method.settings for name, method in registry.items()}
+
+
+def _many(registry: Mapping[str, Any], value: Any, path: str) -> dict[str, Settings]:
+    kinds = _settings_of(registry)
+    given = dict.fromkeys(kinds) if value is None else _mapping(value, path)
+    _check_keys(given, list(kinds), f"{path}.")
+    return {
+        name: _settings(kinds[name], section, f"{path}.{name}") for name, section in given.items()
+    }
+
+
+def _chosen(kinds: Mapping[str, type[Settings]], value: Any, path: str, default: str) -> Chosen:
+    given = _mapping(value, path)
+    _check_keys(given, ["method", "settings"], f"{path}.")
+    method = given.get("method", default)
+    if method not in kinds:
+        raise PlanError(
+            "CONFIG_VALUE", f"{path}.method: {method!r}", expected=f"one of {', '.join(kinds)}"
+        )
+    return Chosen(method, _settings(kinds[method], given.get("settings"), f"{path}.settings"))
+
+
+def _settings(kind: type[S], value: Any, path: str) -> S:
+    given = _mapping(value, path)
+    _check_keys(given, list(kind.model_fields), f"{path}.")
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join([path, *map(str, first["loc"])])
+        raise PlanError(
+            "CONFIG_VALUE",
+            f"{where}: {first.get('input')!r} ({type(first.get('input')).__name__})",
+            expected=first["msg"][0].lower() + first["msg"][1:],
+        ) from None
+
+
+def _mapping(value: Any, path: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise PlanError("CONFIG_VALUE", f"{path}: {value!r}", expected="a mapping of keys")
+    return {str(key): item for key, item in value.items()}
+
+
+def _check_keys(given: Mapping[str, Any], valid: list[str], path: str) -> None:
+    for key in given:
+        if key not in valid:
+            near = get_close_matches(key, valid, n=1)
+            raise PlanError(
+                "CONFIG_KEY",
+                f"unknown key {path}{key}",
+                expected=f"one of {', '.join(valid)}",
+                action=f"did you mean {path}{near[0]}?" if near else "",
+            )

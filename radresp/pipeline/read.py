@@ -1,0 +1,116 @@
+"""From addresses to volumes: everything the plan needs of one case, read and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from radresp import intensity, io
+from radresp.core import (
+    Case,
+    CaseFiles,
+    Mask,
+    RegionKey,
+    Roi,
+    Sequence,
+    Step,
+    Timepoint,
+    Trail,
+    Volume,
+    VolumeKey,
+)
+from radresp.errors import InputError, locating
+from radresp.pipeline.acquisition import Role, acquisition_step
+from radresp.pipeline.pair import check_pair
+from radresp.pipeline.plan import Plan
+
+
+def load_case(files: CaseFiles, plan: Plan) -> Case:
+    """Read the images and masks of one case that the plan asks for.
+
+    Parameters
+    ----------
+    files : CaseFiles
+        Addresses.
+    plan : Plan
+        Its regions say which visits and sequences are needed; T2 of those visits is always read.
+
+    Raises
+    ------
+    InputError
+        ``MISSING_INPUT`` naming the role, or whatever the readers refuse, with case and file.
+    """
+    volumes: dict[VolumeKey, Volume] = {}
+    roles: dict[Role, tuple[tuple[Volume, ...], Step]] = {}
+    trail: list[Step] = []
+    with locating(files.case_id, files.root):
+        trail.append(check_pair(files))
+        for timepoint in needed_visits(plan):
+            for sequence in needed_sequences(plan, timepoint):
+                read, steps = load_role(files, timepoint, sequence)
+                trail += steps
+                roles[timepoint, read[0].sequence] = (read, steps[0])
+                volumes |= {VolumeKey(timepoint, v.sequence, v.b_s_per_mm2): v for v in read}
+        masks, steps = _load_masks(files, volumes)
+        trail += [*steps, acquisition_step(roles)]
+        return Case(files.case_id, volumes, masks, files.clinical, tuple(trail))
+
+
+def needed_visits(plan: Plan) -> tuple[Timepoint, ...]:
+    """The visits the plan takes regions from, earliest first."""
+    asked = {key.timepoint for key in plan.regions}
+    return tuple(timepoint for timepoint in Timepoint if timepoint in asked)
+
+
+def needed_sequences(plan: Plan, timepoint: Timepoint) -> tuple[Sequence, ...]:
+    """The sequences the plan needs of one visit; T2 always, since masks are drawn on it."""
+    asked = {key.sequence for key in plan.regions if key.timepoint is timepoint}
+    return tuple(s for s in Sequence if s in asked | {Sequence.T2})
+
+
+def load_role(
+    files: CaseFiles, timepoint: Timepoint, sequence: Sequence
+) -> tuple[tuple[Volume, ...], Trail]:
+    """Read one role of a case; an ADC that was not given is replaced by the DWI to fit it from.
+
+    Raises
+    ------
+    InputError
+        ``MISSING_INPUT`` when the case has neither.
+    """
+    path = files.images.get((timepoint, sequence))
+    if path is None and sequence is Sequence.ADC:
+        sequence = Sequence.DWI
+        path = files.images.get((timepoint, sequence))
+    if path is None:
+        role = "adc or dwi" if sequence is Sequence.DWI else str(sequence)
+        raise InputError(
+            "MISSING_INPUT",
+            f"no {timepoint} {role} image is named",
+            expected=f"a path in column {timepoint}_{sequence}",
+            action="add the image, or take its regions out of the plan",
+        )
+    if sequence is Sequence.ADC:
+        image, step = io.load_adc_image(path)
+        volume, unit_step = intensity.adc_volume(image)
+        return (volume,), (step, unit_step)
+    volumes, step = io.load_volumes(path, sequence)
+    return volumes, (step,)
+
+
+def _load_masks(
+    files: CaseFiles, volumes: dict[VolumeKey, Volume]
+) -> tuple[dict[RegionKey, Mask], Trail]:
+    """Read every named mask whose image was read."""
+    masks: dict[RegionKey, Mask] = {}
+    steps: list[Step] = []
+    for key, path in files.masks.items():
+        drawn_on = [v for k, v in volumes.items() if k[:2] == (key.timepoint, key.sequence)]
+        if drawn_on:
+            masks[key], step = load_outline(path, key.roi, drawn_on[0])
+            steps.append(step)
+    return masks, tuple(steps)
+
+
+def load_outline(path: Path, roi: Roi, volume: Volume) -> tuple[Mask, Step]:
+    """Read one mask onto the grid of the image it was drawn on."""
+    return io.load_mask(path, roi, volume.grid)

@@ -1,0 +1,74 @@
+"""One record a finished case: what it was made from, what it is, and whether it still holds.
+
+A record is trusted only when the hashes of the inputs, of the plan sections that can change it,
+of its own content and of the files it names all fit; everything else is recomputed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from radresp import io
+from radresp.core import CaseFiles
+from radresp.pipeline.plan import Plan
+
+SCHEMA = 1
+DECISIVE_PACKAGES = ("radresp", "pyradiomics-bhklab", "SimpleITK", "numpy")
+
+
+def input_paths(files: CaseFiles) -> dict[str, Path]:
+    """Every image and mask of a case by role, for example ``post_t2``."""
+    paths = {f"{t}_{s}": path for (t, s), path in files.images.items()}
+    paths |= {f"{k.timepoint}_{k.sequence}_{k.roi}": path for k, path in files.masks.items()}
+    return dict(sorted(paths.items()))
+
+
+def input_hashes(files: CaseFiles) -> dict[str, str]:
+    """SHA-256 of every image and mask by role; a missing one hashes to the empty text."""
+    return {r: io.sha256_of(p) if p.exists() else "" for r, p in input_paths(files).items()}
+
+
+def record_path(case_id: str, folder: Path) -> Path:
+    """Where the record of a case lies."""
+    return folder / "cases" / f"{case_id}.json"
+
+
+def save_record(files: CaseFiles, plan: Plan, folder: Path, body: Mapping[str, Any]) -> None:
+    """Write the record of a finished case."""
+    record = {"key": _key(files, plan), "sha256": _digest(body), "body": dict(body)}
+    io.write_json(record_path(files.case_id, folder), record)
+
+
+def load_record(files: CaseFiles, plan: Plan, folder: Path) -> dict[str, Any] | None:
+    """The body of a case's record, or None when there is none or it no longer fits."""
+    record = io.read_json(record_path(files.case_id, folder))
+    if not isinstance(record, dict) or record.get("key") != _key(files, plan):
+        return None
+    body = record.get("body")
+    if not isinstance(body, dict) or record.get("sha256") != _digest(body):
+        return None
+    outputs = body.get("outputs", {})
+    intact = all(
+        (folder / name).is_file() and io.sha256_of(folder / name) == digest
+        for name, digest in outputs.items()
+    )
+    return body if intact else None
+
+
+def _key(files: CaseFiles, plan: Plan) -> dict[str, Any]:
+    versions = io.versions()
+    return {
+        "schema": SCHEMA,
+        "plan_sha256": plan.extraction_sha256,
+        "inputs": input_hashes(files),
+        "clinical": dict(files.clinical),
+        "versions": {name: versions.get(name, "") for name in DECISIVE_PACKAGES},
+    }
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

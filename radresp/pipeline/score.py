@@ -1,0 +1,224 @@
+"""One case against a model folder: probability, interval, decision, reasons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from radresp import classify, io
+from radresp.core import (
+    CaseFiles,
+    Decision,
+    FeatureRow,
+    Note,
+    NoteKind,
+    Prepared,
+    Score,
+    Step,
+    notes_of,
+)
+from radresp.errors import ModelError
+from radresp.pipeline.acquisition import acquisition_of, outside_protocol
+from radresp.pipeline.decide import decide
+from radresp.pipeline.extract import extract_case, feature_names
+from radresp.pipeline.plan import Plan, parse_plan
+from radresp.pipeline.prepare import prepare_case
+from radresp.pipeline.read import load_case
+from radresp.pipeline.records import input_hashes
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringModel:
+    """A verified model folder, ready to score.
+
+    Parameters
+    ----------
+    model : classify.Model
+        The classifier.
+    plan : Plan
+        How its features were made; obeyed at scoring.
+    manifest, protocol : mapping
+        What the folder says of itself, and how its training images were acquired.
+    sha256 : str
+        Hash of the whole folder.
+    """
+
+    model: classify.Model
+    plan: Plan
+    manifest: Mapping[str, Any]
+    protocol: Mapping[str, Any]
+    sha256: str
+
+    @property
+    def model_id(self) -> str:
+        """A short name of the model: the first twelve digits of its hash."""
+        return f"radresp-{self.sha256[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A score with everything it rests on."""
+
+    score: Score
+    prepared: Prepared
+    row: FeatureRow
+    prediction: classify.Prediction
+
+    def lines(self) -> list[str]:
+        """The answer for a terminal."""
+        score = self.score
+        said = [f"case {score.case_id}: {score.decision}"]
+        if score.p_ccr is not None and score.interval is not None:
+            low, high = score.interval
+            said.append(f"p(cCR) {score.p_ccr:.2f}, interval {low:.2f} to {high:.2f}")
+            said.append(", ".join(f"{name} {p:.2f}" for name, p in score.classes.items()))
+        said += [f"because {reason}" for reason in score.reasons]
+        said += [f"warning {note.text}" for note in notes_of(score.trail, NoteKind.WARNING)]
+        return said
+
+
+def open_model(folder: Path) -> ScoringModel:
+    """Open a model folder after every hash in it was verified.
+
+    Raises
+    ------
+    ModelError
+        When anything in the folder is not as it was saved, or does not fit this version.
+    """
+    found = io.load_model(folder)
+    plan = parse_plan(io.parse_mapping(found.members["plan.yaml"].decode()))
+    if plan.extraction_sha256 != found.manifest.get("extraction_sha256"):
+        raise ModelError(
+            "EXTRACTION_MISMATCH",
+            "this version reads the model's plan differently from the version that trained it",
+            expected="the same extraction settings",
+            action="score with the radresp version named in the model's manifest",
+            file=folder,
+        )
+    return ScoringModel(
+        model=classify.restore(found.members),
+        plan=plan,
+        manifest=found.manifest,
+        protocol=json.loads(found.members["protocol.json"]),
+        sha256=found.sha256,
+    )
+
+
+def score_case(files: CaseFiles, scoring: ScoringModel) -> Scored:
+    """Score one case.
+
+    Parameters
+    ----------
+    files : CaseFiles
+        Its addresses.
+    scoring : ScoringModel
+        From :func:`open_model`.
+
+    Returns
+    -------
+    Scored
+        With a probability, or an abstention and its reasons.
+
+    Raises
+    ------
+    InputError
+        When the case cannot be read or prepared.
+    ModelError
+        When the plan's features are not the model's.
+    """
+    _check_features(scoring)
+    prepared = prepare_case(load_case(files, scoring.plan), scoring.plan)
+    row = extract_case(prepared, scoring.plan)
+    prediction = classify.predict(scoring.model, _frame(row))[0]
+    outside = (
+        *outside_protocol(acquisition_of(row.trail), scoring.protocol["acquisition"]),
+        *(note.text for note in notes_of(row.trail, NoteKind.ABSTAIN)),
+        *prediction.outside,
+    )
+    low_high = prediction.interval
+    p_ccr = 1.0 - prediction.classes["residual"]
+    decision, reasons = decide(p_ccr, low_high, outside, scoring.plan.decision)
+    abstains = decision is Decision.ABSTAIN
+    score = Score(
+        case_id=files.case_id,
+        endpoint=scoring.model.endpoint,
+        decision=decision,
+        classes={} if abstains else prediction.classes,
+        interval=None if abstains else low_high,
+        reasons=reasons,
+        model_id=scoring.model_id,
+        trail=(*row.trail, Step("pipeline", "score", notes=_model_notes(files, scoring))),
+    )
+    return Scored(score, prepared, row, prediction)
+
+
+def score_record(scored: Scored, scoring: ScoringModel) -> dict[str, Any]:
+    """The content of ``score.json``."""
+    score = scored.score
+    return {
+        "intended_use": score.intended_use,
+        "case_id": score.case_id,
+        "endpoint": score.endpoint,
+        "p_ccr": score.p_ccr,
+        "interval": None if score.interval is None else list(score.interval),
+        "classes": dict(score.classes),
+        "decision": str(score.decision),
+        "reasons": list(score.reasons),
+        "drivers": [dict(driver) for driver in scored.prediction.contributions],
+        "qc": scored.prepared.qc(),
+        "model": {
+            "id": score.model_id,
+            "sha256": scoring.sha256,
+            "training_data": scoring.manifest["training_data"],
+            "cases": scoring.manifest["cases"],
+        },
+        "versions": io.versions(),
+        "fixes": [note.record() for note in notes_of(score.trail, NoteKind.FIX)],
+        "warnings": [note.record() for note in notes_of(score.trail, NoteKind.WARNING)],
+        "trail": [step.record() for step in score.trail],
+    }
+
+
+def _check_features(scoring: ScoringModel) -> None:
+    missing = sorted(set(scoring.model.columns) - set(feature_names(scoring.plan)))
+    if missing:
+        raise ModelError(
+            "FEATURE_SCHEMA",
+            f"the model asks for {len(missing)} features its plan does not give: "
+            f"{', '.join(missing[:3])}",
+            expected="a model trained on features that radresp extracted",
+            action="use `radresp evaluate` for models trained on other tables",
+        )
+
+
+def _frame(row: FeatureRow) -> pd.DataFrame:
+    return pd.DataFrame([dict(row.values)], index=[row.case_id])
+
+
+def _model_notes(files: CaseFiles, scoring: ScoringModel) -> tuple[Note, ...]:
+    notes = []
+    if scoring.manifest["training_data"] == "synthetic":
+        notes.append(
+            Note(
+                NoteKind.WARNING,
+                "SYNTHETIC_MODEL",
+                "the model was trained on synthetic phantoms",
+                action="its numbers show that the software works; they mean nothing for a patient",
+            )
+        )
+    seen = {digest for roles in scoring.protocol["cases"].values() for digest in roles.values()}
+    if seen & {digest for digest in input_hashes(files).values() if digest}:
+        notes.append(
+            Note(
+                NoteKind.WARNING,
+                "IN_TRAINING_SET",
+                "an input of this case was used to train the model",
+                action="the probability is optimistic",
+            )
+        )
+    return tuple(notes)

@@ -1,0 +1,141 @@
+"""What commands are given: plans, cohorts, cases and feature tables, opened and joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from radresp import io
+from radresp.errors import PlanError
+from radresp.io import RunRecord, write_json
+from radresp.pipeline.plan import Plan, parse_plan
+from radresp.pipeline.synthetic import ENDPOINT
+from radresp.pipeline.train import TrainingTable, join_outcomes
+
+
+__all__ = [
+    "Joined",
+    "RunRecord",
+    "load_plan",
+    "open_case",
+    "open_cases",
+    "training_table",
+    "write_json",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A training table with what is known of how it was made.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        Features and outcomes.
+    plan : Plan
+        The plan given, else the one saved beside the features, else the defaults.
+    protocol : mapping, optional
+        ``acquisition.json`` beside the features.
+    training_data : str
+        ``"synthetic"`` when the endpoint is the phantom's truth.
+    """
+
+    table: TrainingTable
+    plan: Plan
+    protocol: Mapping[str, Any] | None
+    training_data: str
+
+
+def load_plan(path: Path | None) -> Plan:
+    """The plan in a YAML file, or the default plan."""
+    return parse_plan(None if path is None else io.load_mapping(path))
+
+
+def open_cases(path: Path, case_id: str | None = None) -> io.Cohort:
+    """The cases of a cohort table, or the one case of a folder.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV table or a case folder.
+    case_id : str, optional
+        Keep only this case; needed by commands that take one case from a longer table.
+
+    Raises
+    ------
+    PlanError
+        ``CASE_UNKNOWN`` when the table has no such case.
+    """
+    if path.is_dir():
+        files = io.find_case(path)
+        return io.Cohort((files,), (), files.root)
+    cohort = io.load_cohort(path)
+    if case_id is None:
+        return cohort
+    chosen = tuple(files for files in cohort.cases if files.case_id == case_id)
+    if not chosen:
+        raise PlanError(
+            "CASE_UNKNOWN",
+            f"no case '{case_id}' in the table",
+            expected=f"one of {', '.join(files.case_id for files in cohort.cases[:5])} ...",
+            file=path.name,
+        )
+    return io.Cohort(chosen, cohort.notes, cohort.root)
+
+
+def open_case(path: Path, case_id: str | None = None) -> io.Cohort:
+    """Like :func:`open_cases`, but exactly one case.
+
+    Raises
+    ------
+    PlanError
+        ``CASE_CHOICE`` when the table holds several and none was chosen.
+    """
+    cohort = open_cases(path, case_id)
+    if len(cohort.cases) != 1:
+        raise PlanError(
+            "CASE_CHOICE",
+            f"the table holds {len(cohort.cases)} cases",
+            expected="one case",
+            action="choose it with --case ID",
+            file=path.name,
+        )
+    return cohort
+
+
+def training_table(
+    features: Path,
+    outcomes: Path | None,
+    plan: Path | None = None,
+    id_column: str = "case_id",
+    outcome_column: str = "outcome",
+) -> Joined:
+    """Join a feature table with outcomes, from files.
+
+    Parameters
+    ----------
+    features : Path
+        ``features.parquet`` or ``.csv``; a folder means the table ``extract`` wrote there.
+    outcomes : Path, optional
+        Outcome table.
+    plan : Path, optional
+        YAML plan.
+    id_column, outcome_column : str
+        Column names in tables not made by radresp.
+    """
+    if outcomes is None:
+        raise PlanError("USAGE", "no outcome table", expected="--outcomes CSV")
+    table_path = features / "features.parquet" if features.is_dir() else features
+    said = io.load_outcomes(outcomes, id_column=id_column, outcome_column=outcome_column)
+    table = join_outcomes(io.load_features(table_path, id_column=id_column), said)
+    beside = table_path.parent
+    saved_plan = beside / "plan.yaml"
+    chosen = plan or (saved_plan if saved_plan.is_file() else None)
+    return Joined(
+        table=table,
+        plan=load_plan(chosen),
+        protocol=io.read_json(beside / "acquisition.json"),
+        training_data="synthetic" if said.endpoint == ENDPOINT else "not stated",
+    )

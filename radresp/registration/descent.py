@@ -1,0 +1,186 @@
+"""Descents of Mattes mutual information on coarse copies, repeatable to the last bit.
+
+ITK's own multi-resolution loop is not used: copies made here once serve every start, keep the
+slices of thick-sliced images as they are, and work for images of three slices too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+
+from radresp.core import Volume
+from radresp.core.volume import image_of
+from radresp.errors import GeometryError, InputError, ResourceError
+from radresp.registration.coarse import Area, coarse_copy, coarse_grid
+from radresp.registration.measures import agreement
+
+_FEWEST_POINTS = 500
+_SMALLEST_STEP_MM = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Both images at one voxel size, and the compared area on the fixed one.
+
+    Parameters
+    ----------
+    fixed, moving : Volume
+        Coarse copies; the fixed one lies on ``area.grid``.
+    area : Area
+        Where to compare.
+    step_mm : float
+        First step of a descent, mm.
+    """
+
+    fixed: Volume
+    moving: Volume
+    area: Area
+    step_mm: float
+
+    def agreement(self, transform: sitk.Transform) -> float:
+        """Mutual information times the shared fraction of the area, nats."""
+        return agreement(self.fixed, self.moving, transform, self.area)
+
+    def mirrored(self) -> Level:
+        """The level with the moving image mirrored along its axis nearest to left-right."""
+        left_right = int(np.argmax(np.abs(self.moving.grid.axes[0])))
+        flipped = np.flip(self.moving.array, axis=2 - left_right)
+        return replace(self, moving=self.moving.with_array(flipped))
+
+
+def level_of(fixed: Volume, moving: Volume, area: Area, spacing_mm: float) -> Level:
+    """One level: copies with no voxel edge shorter than ``spacing_mm``, where they fit."""
+    part = area.coarser(spacing_mm)
+    small = coarse_copy(moving, coarse_grid(moving.grid, spacing_mm))
+    return Level(coarse_copy(fixed, part.grid), small, part, spacing_mm / 2)
+
+
+def levels_of(
+    fixed: Volume, moving: Volume, area: Area, spacings_mm: Sequence[float]
+) -> tuple[Level, ...]:
+    """A pyramid without the levels, save the last, on which the area has too few voxels."""
+    enough = [
+        spacing for spacing in spacings_mm[:-1] if area.coarser(spacing).points >= _FEWEST_POINTS
+    ]
+    return tuple(level_of(fixed, moving, area, s) for s in (*enough, spacings_mm[-1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """How to walk downhill on a level.
+
+    Parameters
+    ----------
+    bins : int
+        Histogram bins of the metric.
+    samples : int
+        Places the metric is measured at.
+    iterations : int
+        Most steps.
+    seed : int
+        Of the drawing of places.
+    limit_s : float
+        Time allowed for all descents together, seconds.
+    until : float
+        When that time is over, on the monotonic clock.
+    """
+
+    bins: int
+    samples: int
+    iterations: int
+    seed: int
+    limit_s: float
+    until: float
+
+    def run_from(self, start: sitk.Transform, level: Level) -> sitk.Euler3DTransform:
+        """The optimum next to a start.
+
+        Raises
+        ------
+        GeometryError
+            ``REG_NO_OVERLAP`` when the start leaves less than a quarter of the area to compare.
+        InputError
+            ``REGISTRATION_FAILED`` when ITK cannot go on.
+        ResourceError
+            ``TIMEOUT``.
+        """
+        if level.agreement(start) <= 0:
+            raise GeometryError(
+                "REG_NO_OVERLAP",
+                "less than a quarter of the area to compare lies in the moving image",
+                expected="two images of the same part of the body",
+                action="check that the two images belong together",
+            )
+        transform = sitk.Euler3DTransform(start)
+        method = self._method(level)
+        method.SetInitialTransform(transform, inPlace=True)
+        method.AddCommand(sitk.sitkIterationEvent, lambda: self._watch(method))
+        try:
+            method.Execute(level.fixed.image, level.moving.image)
+        except RuntimeError as error:
+            raise InputError(
+                "REGISTRATION_FAILED",
+                "the optimiser lost the overlap of the two images",
+                expected="two images of the same part of the body",
+                action="check that the two images belong together, or outline the region",
+            ) from error
+        self._check_time()
+        return transform
+
+    def _method(self, level: Level) -> sitk.ImageRegistrationMethod:
+        method = sitk.ImageRegistrationMethod()
+        method.SetNumberOfThreads(1)
+        method.SetNumberOfWorkUnits(1)
+        method.SetMetricAsMattesMutualInformation(self.bins)
+        method.SetMetricFixedMask(image_of(level.area.inside.astype(np.uint8), level.area.grid))
+        if self.samples < level.area.points:
+            method.SetMetricSamplingStrategy(method.RANDOM)
+            method.SetMetricSamplingPercentage(self.samples / level.area.points, self.seed)
+        method.SetInterpolator(sitk.sitkLinear)
+        method.SetOptimizerAsRegularStepGradientDescent(
+            learningRate=level.step_mm,
+            minStep=_SMALLEST_STEP_MM,
+            numberOfIterations=self.iterations,
+        )
+        method.SetOptimizerScalesFromPhysicalShift()
+        return method
+
+    def _watch(self, method: sitk.ImageRegistrationMethod) -> None:
+        if time.monotonic() > self.until:
+            method.StopRegistration()
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self.until:
+            raise ResourceError(
+                "TIMEOUT",
+                f"the registration took longer than {self.limit_s:g} s",
+                action="raise time_limit_s, or lower samples, levels or iterations",
+            )
+
+
+def best_descent(
+    descent: Descent, level: Level, starts: Mapping[str, sitk.Transform]
+) -> tuple[str, sitk.Euler3DTransform]:
+    """Walk from every start; the name of the best one and the optimum it leads to.
+
+    Raises
+    ------
+    InputError
+        The first start's own error, when no start leads anywhere.
+    """
+    ends: dict[str, sitk.Euler3DTransform] = {}
+    errors = []
+    for name, start in starts.items():
+        try:
+            ends[name] = descent.run_from(start, level)
+        except InputError as error:
+            errors.append(error)
+    if not ends:
+        raise errors[0]
+    best = max(ends, key=lambda name: level.agreement(ends[name]))
+    return best, ends[best]

@@ -1,0 +1,203 @@
+"""Figures of an alignment: how alike two images are, how far one moved, how outlines agree.
+
+Mutual information is measured here anew, with bins of equal count, so that no method is judged by
+the number it optimised itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from radresp.core import Grid, Mask, Volume
+from radresp.registration.coarse import (
+    Area,
+    area_around,
+    coarse_copy,
+    coarse_grid,
+    compared,
+    filled,
+)
+
+MI_BINS = 16
+JUDGED_AT_MM = 2.0
+_BESIDE_MM = (15.0, 30.0)
+_DIRECTIONS = 8
+_FEWEST_BESIDE = 4
+_LEAST_SHARED = 0.25
+
+
+def similarity(
+    fixed: Volume, moving: Volume, transform: sitk.Transform, mask: Mask | None = None
+) -> float:
+    """Pearson correlation of two images where both have a measurement.
+
+    Parameters
+    ----------
+    fixed, moving : Volume
+        The images; the moving one is sampled linearly on the fixed grid.
+    transform : SimpleITK.Transform
+        Maps fixed LPS mm to moving LPS mm.
+    mask : Mask, optional
+        Where to look, on the fixed grid and not empty; everywhere when absent.
+
+    Returns
+    -------
+    float
+        In -1 to 1; 0 where nothing overlaps or one image is constant.
+
+    Examples
+    --------
+    >>> from radresp.core import Grid, Sequence
+    >>> grid = Grid((4, 4, 4), (1, 1, 1))
+    >>> volume = Volume.from_array(np.arange(64.0).reshape(4, 4, 4), grid, Sequence.T2)
+    >>> round(similarity(volume, volume, sitk.Transform(3, sitk.sitkIdentity)), 6)
+    1.0
+    """
+    area = area_around(fixed.grid, mask)
+    return correlation(filled(fixed), filled(moving), transform, area)
+
+
+def correlation(fixed: Volume, moving: Volume, transform: sitk.Transform, area: Area) -> float:
+    """Pearson correlation inside an area on the fixed grid; 0 where it is not defined."""
+    a, b, _ = compared(coarse_copy(fixed, area.grid), moving, area, transform)
+    if a.size < 2 or a.min() == a.max() or b.min() == b.max():
+        return 0.0
+    return float(np.corrcoef(a.astype(np.float64), b.astype(np.float64))[0, 1])
+
+
+def mutual_information(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """Mutual information of two flat arrays in nats, from 16 x 16 bins of about equal count.
+
+    Examples
+    --------
+    >>> a = np.arange(160.0)
+    >>> bool(np.isclose(mutual_information(a, -a), np.log(16)))
+    True
+    """
+    if a.size == 0:
+        return 0.0
+    joint = np.bincount(_binned(a) * MI_BINS + _binned(b), minlength=MI_BINS**2)
+    p = joint.reshape(MI_BINS, MI_BINS) / a.size
+    alone = p.sum(axis=1, keepdims=True) * p.sum(axis=0, keepdims=True)
+    seen = p > 0
+    return float((p[seen] * np.log(p[seen] / alone[seen])).sum())
+
+
+def agreement(fixed: Volume, moving: Volume, transform: sitk.Transform, area: Area) -> float:
+    """Mutual information times the fraction of the area both images show, in nats.
+
+    The factor keeps a search from winning by pushing the images apart. 0 when less than a quarter
+    is shared.
+    """
+    a, b, shared = compared(fixed, moving, area, transform)
+    return mutual_information(a, b) * shared if shared >= _LEAST_SHARED else 0.0
+
+
+def likeness(
+    fixed: Volume, moving: Volume, transform: sitk.Transform, area: Area
+) -> dict[str, float]:
+    """Correlation and mutual information before and after, and beside the place found.
+
+    Returns
+    -------
+    dict of str to float
+        ``correlation_before``, ``correlation_after``, ``mutual_information_before``,
+        ``mutual_information_after``, ``area_overlap_fraction``; and, where enough places 15 and
+        30 mm beside the found one can be tried, ``mutual_information_beside`` (the largest of
+        them) and ``standout`` (after over beside).
+    """
+    identity = sitk.Transform(3, sitk.sitkIdentity)
+    coarse = area.coarser(JUDGED_AT_MM)
+    small_fixed = coarse_copy(fixed, coarse.grid)
+    small_moving = coarse_copy(moving, coarse_grid(moving.grid, JUDGED_AT_MM))
+    a, b, shared = compared(small_fixed, small_moving, coarse, transform)
+    after = mutual_information(a, b)
+    a, b, _ = compared(small_fixed, small_moving, coarse, identity)
+    numbers = {
+        "correlation_before": correlation(fixed, moving, identity, area),
+        "correlation_after": correlation(fixed, moving, transform, area),
+        "mutual_information_before": mutual_information(a, b),
+        "mutual_information_after": after,
+        "area_overlap_fraction": shared,
+    }
+    beside = []
+    for pushed in _pushed(transform, coarse.grid):
+        a, b, shared = compared(small_fixed, small_moving, coarse, pushed)
+        if shared >= 2 * _LEAST_SHARED:
+            beside.append(mutual_information(a, b))
+    if len(beside) >= _FEWEST_BESIDE:
+        numbers["mutual_information_beside"] = max(beside)
+        numbers["standout"] = after / max(max(beside), 1e-6)
+    return numbers
+
+
+def motion(transform: sitk.Transform, centre_mm: tuple[float, float, float]) -> dict[str, float]:
+    """How far a transform moves, turns and scales at a place.
+
+    Returns
+    -------
+    dict of str to float
+        ``shift_mm``, ``rotation_deg`` and ``scale`` (length; negative for a mirror image).
+    """
+    moved = np.asarray(transform.TransformPoint(centre_mm))
+    step_mm = 10.0
+    jacobian = np.empty((3, 3))
+    for axis in range(3):
+        offset = np.zeros(3)
+        offset[axis] = step_mm
+        ahead = transform.TransformPoint((np.asarray(centre_mm) + offset).tolist())
+        behind = transform.TransformPoint((np.asarray(centre_mm) - offset).tolist())
+        jacobian[:, axis] = np.subtract(ahead, behind) / (2 * step_mm)
+    u, _, vt = np.linalg.svd(jacobian)
+    turn = u @ vt
+    cosine = np.clip((np.trace(turn) - 1) / 2, -1, 1)
+    return {
+        "shift_mm": float(np.linalg.norm(moved - np.asarray(centre_mm))),
+        "rotation_deg": float(np.degrees(np.arccos(cosine))),
+        "scale": float(np.cbrt(np.linalg.det(jacobian))),
+    }
+
+
+def overlap_fraction(fixed: Grid, moving: Grid, transform: sitk.Transform | None = None) -> float:
+    """Fraction of the fixed box that lies inside the moving box, from at most 16^3 places."""
+    steps = [(np.arange(min(n, 16)) + 0.5) * n / min(n, 16) - 0.5 for n in fixed.size]
+    index = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    points = index @ fixed.affine[:3, :3].T + fixed.affine[:3, 3]
+    if transform is not None:
+        points = np.array([transform.TransformPoint(point) for point in points.tolist()])
+    seen = (points - moving.affine[:3, 3]) @ np.linalg.inv(moving.affine[:3, :3]).T
+    inside = (seen > -0.5) & (seen < np.asarray(moving.size) - 0.5)
+    return float(inside.all(axis=1).mean())
+
+
+def outlines_agree(fixed: Mask, carried: Mask) -> dict[str, float]:
+    """Dice overlap and distance of the centres (mm) of two outlines on one grid.
+
+    An empty outline has Dice 0 and no distance.
+    """
+    a, b = fixed.array, carried.array
+    numbers = {"mask_dice": 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + b.sum())}
+    if b.any():
+        apart = np.argwhere(a).mean(axis=0) - np.argwhere(b).mean(axis=0)
+        distance = np.linalg.norm(apart * np.asarray(fixed.grid.spacing_mm[::-1]))
+        numbers["mask_distance_mm"] = float(distance)
+    return {name: float(value) for name, value in numbers.items()}
+
+
+def _pushed(transform: sitk.Transform, grid: Grid) -> Iterator[sitk.Transform]:
+    """The transform after pushing the fixed place sideways, in the image plane."""
+    first, second = np.argsort(grid.spacing_mm, kind="stable")[:2]
+    for distance in _BESIDE_MM:
+        for angle in np.arange(_DIRECTIONS) * 2 * np.pi / _DIRECTIONS:
+            push = np.cos(angle) * grid.axes[:, first] + np.sin(angle) * grid.axes[:, second]
+            beside = sitk.TranslationTransform(3, (distance * push).tolist())
+            yield sitk.CompositeTransform([transform, beside])
+
+
+def _binned(values: NDArray[np.floating]) -> NDArray[np.intp]:
+    edges = np.quantile(values, np.arange(1, MI_BINS) / MI_BINS)
+    return np.searchsorted(edges, values, side="right")

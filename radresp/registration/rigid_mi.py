@@ -1,0 +1,236 @@
+"""Rigid registration by mutual information: six numbers, about a second, no folding.
+
+What: the rotation and translation that maximise Mattes mutual information, on smoothed copies from
+coarse to fine, in the surroundings of an outline where there is one. Source: Mattes et al., IEEE
+Trans Med Imaging 2003;22:120-128, as implemented in ITK, with a regular-step gradient descent
+whose steps are millimetres.
+
+When: always first, for two visits of one patient. The outline matters: over the whole image bone
+and fat decide, and the rectum between them may stay millimetres off. A rigid fit cannot follow a
+shrinking tumour or a filling bowel.
+
+How it starts: descents on the coarsest copies from the header's position, the middles and the
+centres of brightness of the images, the outlines' centres and, where an outline limits the area,
+the fit of the whole images. The best of them goes on. One thread and a fixed seed: equal input
+gives equal parameters to the last bit.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from pydantic import Field
+
+from radresp.core import Mask, Note, NoteKind, Volume
+from radresp.errors import InputError
+from radresp.registration.coarse import area_around
+from radresp.registration.descent import Descent, Level, best_descent, level_of, levels_of
+from radresp.registration.quality import Found, QualityRules
+
+_SAME_START_MM = 2.0
+_NOTEWORTHY_MM = 1.0
+_Transforms = dict[str, sitk.Euler3DTransform]
+
+
+class RigidMi(QualityRules):
+    """Settings of the rigid registration by mutual information."""
+
+    bins: int = Field(32, ge=8, le=128, description="Histogram bins of the metric. Count.")
+    samples: int = Field(
+        20_000,
+        ge=1_000,
+        le=1_000_000,
+        description="Places the metric is measured at, drawn once a level; all where the area has "
+        "fewer. Count.",
+    )
+    levels: int = Field(
+        3, ge=1, le=5, description="Coarse-to-fine levels, each halving the voxel edge. Count."
+    )
+    work_spacing_mm: float = Field(
+        2.0,
+        ge=0.5,
+        le=5,
+        description="Shortest voxel edge of the finest copies; longer edges are kept, mm.",
+    )
+    iterations: int = Field(100, ge=10, le=1_000, description="Most steps at a level. Count.")
+    seed: int = Field(1, ge=1, le=2**31 - 1, description="Seed of the drawing of places.")
+    mirror: bool = Field(
+        True,
+        description="Fit the left-right mirrored moving image too, coarsely, and doubt the result "
+        "if that fits better.",
+    )
+    time_limit_s: float = Field(
+        120.0, gt=0, le=3600, description="Refuse the case with TIMEOUT after this long, seconds."
+    )
+
+
+def find(
+    fixed: Volume,
+    moving: Volume,
+    settings: RigidMi,
+    *,
+    fixed_mask: Mask | None = None,
+    moving_mask: Mask | None = None,
+) -> Found:
+    """Find the rigid transform from fixed to moving millimetres.
+
+    Parameters
+    ----------
+    fixed, moving : Volume
+        The images, finite everywhere.
+    settings : RigidMi
+        How to search.
+    fixed_mask, moving_mask : Mask, optional
+        Outlines, not empty, each on its image's grid. The surroundings of the fixed one limit the
+        metric; with a moving one alone the search runs the other way round and is inverted. With
+        both, the moving one only offers a start: outlines of two visits differ in size.
+
+    Returns
+    -------
+    Found
+        A ``SimpleITK.Euler3DTransform``, a note on the start it came from and, unless switched
+        off, ``mirror_ratio``: mutual information with the moving image mirrored over without.
+
+    Raises
+    ------
+    GeometryError
+        ``REG_NO_OVERLAP`` when no start leaves enough to compare.
+    InputError
+        ``REGISTRATION_FAILED`` when ITK cannot go on from any start.
+    ResourceError
+        ``TIMEOUT``.
+    """
+    if fixed_mask is None and moving_mask is not None:
+        back = find(moving, fixed, settings, fixed_mask=moving_mask)
+        return Found(_inverse(back.transform), back.notes, back.numbers, back.doubts)
+    descent = _descent(settings)
+    spacings = [settings.work_spacing_mm * 2**n for n in reversed(range(settings.levels))]
+    area = area_around(fixed.grid, fixed_mask, settings.mask_margin_mm)
+    levels = levels_of(fixed, moving, area, spacings)
+    whole = levels[0]
+    if fixed_mask is not None:
+        whole = level_of(fixed, moving, area_around(fixed.grid), spacings[0])
+    end = None if moving_mask is None else area_around(moving.grid, moving_mask).centre_mm
+    starts, name, transform = _coarse_fit(descent, whole, levels[0], end)
+    numbers = {}
+    if settings.mirror:
+        numbers["mirror_ratio"] = _mirror_ratio(descent, whole, levels[0], transform)
+    for level in levels[1:]:
+        transform = descent.run_from(transform, level)
+    return _found_or_start(levels[-1], name, starts, transform, numbers)
+
+
+def _descent(settings: RigidMi) -> Descent:
+    return Descent(
+        settings.bins,
+        settings.samples,
+        settings.iterations,
+        settings.seed,
+        settings.time_limit_s,
+        time.monotonic() + settings.time_limit_s,
+    )
+
+
+def _coarse_fit(
+    descent: Descent, whole: Level, local: Level, end_mm: tuple[float, float, float] | None
+) -> tuple[_Transforms, str, sitk.Euler3DTransform]:
+    """All starts, the name of the best one and where it led on the local level."""
+    starts = _starts(whole, local.area.centre_mm, end_mm)
+    if whole is not local:
+        starts["whole_image"] = best_descent(descent, whole, starts)[1]
+    name, transform = best_descent(descent, local, starts)
+    return starts, name, transform
+
+
+def _starts(
+    whole: Level, centre_mm: tuple[float, float, float], end_mm: tuple[float, float, float] | None
+) -> _Transforms:
+    """Shifts to start from, by name, without near repeats; all turn about the area's centre."""
+    shifts = {
+        "header": np.zeros(3),
+        "middles": np.subtract(whole.moving.grid.centre_mm, whole.fixed.grid.centre_mm),
+        "brightness": _bright_centre_mm(whole.moving) - _bright_centre_mm(whole.fixed),
+    }
+    if end_mm is not None:
+        shifts["outlines"] = np.subtract(end_mm, centre_mm)
+    starts: _Transforms = {}
+    for name, shift in shifts.items():
+        used = [start.GetTranslation() for start in starts.values()]
+        if all(np.linalg.norm(shift - other) > _SAME_START_MM for other in used):
+            starts[name] = sitk.Euler3DTransform(centre_mm, 0.0, 0.0, 0.0, shift.tolist())
+    return starts
+
+
+def _bright_centre_mm(volume: Volume) -> NDArray[np.float64]:
+    """Centre of gravity of the brightness above the darkest voxel, LPS mm."""
+    weights = volume.array.astype(np.float64)
+    weights -= weights.min()
+    total = max(weights.sum(), np.finfo(float).tiny)
+    z, y, x = (
+        float(weights.sum(axis=tuple(a for a in range(3) if a != axis)) @ np.arange(n)) / total
+        for axis, n in enumerate(weights.shape)
+    )
+    return np.array(volume.grid.to_mm((x, y, z)))
+
+
+def _mirror_ratio(descent: Descent, whole: Level, local: Level, transform: sitk.Transform) -> float:
+    """How much better the mirrored moving image fits: above 1 means better."""
+    flipped = local.mirrored()
+    flipped_whole = flipped if whole is local else whole.mirrored()
+    try:
+        best = _coarse_fit(descent, flipped_whole, flipped, None)[2]
+    except InputError:
+        return 0.0
+    return flipped.agreement(best) / max(local.agreement(transform), 1e-6)
+
+
+def _found_or_start(
+    level: Level,
+    name: str,
+    starts: _Transforms,
+    found: sitk.Euler3DTransform,
+    numbers: dict[str, float],
+) -> Found:
+    """The optimum, or the start that is better: an optimiser may wander off."""
+    note = Note(NoteKind.INFO, "REG_START", f"the best start was '{name}' of {', '.join(starts)}")
+    reached = level.agreement(found)
+    kept = max(starts, key=lambda start: level.agreement(starts[start]))
+    best = level.agreement(starts[kept])
+    if reached >= best:
+        return Found(found, (note,), numbers)
+    if _furthest_mm(found, starts[kept], level) < _NOTEWORTHY_MM:
+        return Found(starts[kept], (note,), numbers)
+    doubt = (
+        f"the optimiser ended at {reached:.3f} nats of mutual information, its start '{kept}' "
+        f"has {best:.3f}: the start was kept"
+    )
+    worse = Note(
+        NoteKind.WARNING,
+        "REG_WORSE_THAN_START",
+        doubt,
+        expected="an optimum better than its start",
+        action="look at the overlay, or outline the region on the fixed image",
+    )
+    return Found(starts[kept], (note, worse), numbers, (doubt,))
+
+
+def _furthest_mm(one: sitk.Transform, other: sitk.Transform, level: Level) -> float:
+    """Largest distance between where two transforms put the corners of the area, mm."""
+    corners = level.area.grid.corners_mm().tolist()
+    apart = [np.subtract(one.TransformPoint(c), other.TransformPoint(c)) for c in corners]
+    return float(np.linalg.norm(apart, axis=1).max())
+
+
+def _inverse(transform: sitk.Transform) -> sitk.Euler3DTransform:
+    """The opposite rigid motion, about the place the centre was moved to."""
+    rigid = sitk.Euler3DTransform(transform)
+    turn = np.asarray(rigid.GetMatrix()).reshape(3, 3)
+    centre, shift = np.asarray(rigid.GetCenter()), np.asarray(rigid.GetTranslation())
+    inverse = sitk.Euler3DTransform()
+    inverse.SetCenter((centre + shift).tolist())
+    inverse.SetMatrix(turn.T.ravel().tolist())
+    inverse.SetTranslation((-shift).tolist())
+    return inverse

@@ -1,0 +1,87 @@
+"""Pictures for people: slices with outlines, in radiological convention."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import SimpleITK as sitk
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from radresp.core import Grid, Mask, Volume, resample_mask, resample_volume
+
+COLUMNS = 3
+
+
+def contour_png(volume: Volume, mask: Mask | None, title: str) -> bytes:
+    """Three axial slices through a region with its outline, as PNG.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    mask : Mask, optional
+        The outline, on the same grid; without it the middle slices of the image are shown.
+    title : str
+        Written above.
+
+    Returns
+    -------
+    bytes
+        PNG; patient right is on the left of the picture, anterior up. Grey levels run from the
+        1st to the 99th percentile of the shown slices.
+    """
+    volume, mask = _axial(volume, mask)
+    picture = volume.array
+    outline = mask.array if mask is not None else np.zeros(picture.shape, bool)
+    slices = _slices(outline)
+    box = _box(outline, volume.grid)
+    low, high = np.percentile(picture[slices], (1, 99))
+    figure = Figure(figsize=(3.1 * COLUMNS, 3.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=10)
+    aspect = volume.grid.spacing_mm[1] / volume.grid.spacing_mm[0]
+    for axes, k in zip(figure.subplots(1, COLUMNS), slices, strict=True):
+        axes.imshow(picture[k][box], cmap="gray", vmin=low, vmax=high, aspect=aspect)
+        if outline[k].any():
+            axes.contour(outline[k][box], levels=[0.5], colors=["#ffb000"], linewidths=1.2)
+        axes.set_title(f"slice {k + 1} of {len(picture)}", fontsize=8)
+        axes.set_axis_off()
+        axes.text(0.02, 0.5, "R", transform=axes.transAxes, color="#ffb000", fontsize=9)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=90)
+    return buffer.getvalue()
+
+
+def _axial(volume: Volume, mask: Mask | None) -> tuple[Volume, Mask | None]:
+    """The picture with its axes ordered right-left, front-back, foot-head; never interpolated."""
+    order = sitk.DICOMOrientImageFilter()
+    order.SetDesiredCoordinateOrientation("LPS")
+    grid = Grid.of(order.Execute(volume.image))
+    if grid.same_as(volume.grid):
+        return volume, mask
+    turned = resample_volume(volume, grid, interpolator=sitk.sitkNearestNeighbor)
+    return turned, None if mask is None else resample_mask(mask, grid)
+
+
+def _slices(outline: NDArray[np.bool_]) -> list[int]:
+    """The lower quarter, middle and upper quarter of the outline along z."""
+    levels = np.flatnonzero(outline.any(axis=(1, 2)))
+    if not levels.size:
+        levels = np.arange(len(outline))
+    return [int(levels[round(q * (levels.size - 1))]) for q in (0.25, 0.5, 0.75)]
+
+
+def _box(outline: NDArray[np.bool_], grid: Grid, margin_mm: float = 40.0) -> tuple[slice, slice]:
+    """Rows and columns around the outline with a margin; everything when it is empty."""
+    spans = []
+    for axis, spacing in ((1, grid.spacing_mm[1]), (2, grid.spacing_mm[0])):
+        hit = np.flatnonzero(outline.any(axis=tuple({0, 1, 2} - {axis})))
+        if not hit.size:
+            spans.append(slice(None))
+            continue
+        pad = int(margin_mm / spacing)
+        spans.append(slice(max(0, hit[0] - pad), hit[-1] + pad + 1))
+    return spans[0], spans[1]
