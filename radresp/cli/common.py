@@ -18,7 +18,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from radresp import pipeline
 from radresp.errors import ExitCode, PlanError, RadrespError
 from radresp.notice import INTENDED_USE
 
@@ -129,7 +128,9 @@ class Run:
             self._write_record(self.output, status)
 
     def _write_record(self, folder: Path, status: str) -> None:
-        record = pipeline.RunRecord.start(
+        from radresp import io  # not at the top: help and usage errors should not pay for it
+
+        record = io.RunRecord.start(
             ["radresp", *sys.argv[1:]],
             root=self.root,
             folder=folder,
@@ -193,7 +194,9 @@ def _report_bug(run: Run, error: Exception, debug: bool) -> None:
     )
     if run.output is not None and run.output.is_dir():
         crash = {"error": type(error).__name__, "places": places, "command": run.command}
-        pipeline.write_json(run.output / "crash.json", crash)
+        from radresp import io
+
+        io.write_json(run.output / "crash.json", crash)
     run.end(bug)
 
 

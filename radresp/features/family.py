@@ -64,12 +64,10 @@ class Change:
         The two regions, feature names (``original.firstorder_Mean``) and settings to the full
         names of their changes.
     extract : callable
-        The two regions, full feature names to values, settings, and full feature names to the
-        reasons of their NaN, to ``Extracted``.
+        The two regions, full feature names to values, settings, and optionally full feature
+        names to the reasons of their NaN, to ``Extracted``.
     """
 
     settings: type[Settings]
     names: Callable[[RegionKey, RegionKey, Iterable[str], Any], tuple[str, ...]]
-    extract: Callable[
-        [RegionKey, RegionKey, Mapping[str, float], Any, Mapping[str, str]], Extracted
-    ]
+    extract: Callable[..., Extracted]

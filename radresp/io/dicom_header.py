@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import re
 import secrets
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +31,7 @@ from radresp.io.dicom_values import (
     moment,
     number,
     numbers,
+    quiet,
     text,
     whole,
     words,
@@ -123,9 +123,7 @@ def read_header(path: Path) -> Header | None:
         for a deflated one; the codes of `radresp.io.input_file.check_file`.
     """
     state = check_file(path)
-    # Library warnings quote header values, which may name the patient.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         dataset, overshoot = _parse(path, state.st_size)
         if dataset is None:
             return None

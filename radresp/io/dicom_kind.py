@@ -40,6 +40,8 @@ def kind_of(headers: Ordered[Header]) -> Kind:
         All headers of one series; at least one.
     """
     types = {word for header in headers for word in header.image_type}
+    if any(header.modality != "MR" for header in headers):
+        return Kind.OTHER
     if "LOCALIZER" in types:
         return Kind.LOCALIZER
     if "ADC" in types or all(header.named_adc for header in headers):
@@ -49,7 +51,7 @@ def kind_of(headers: Ordered[Header]) -> Kind:
     if _is_diffusion(headers, types):
         computed = any(header.computed for header in headers)
         return Kind.CALCULATED_B if computed and len(b_values(headers)) == 1 else Kind.DWI
-    if position_count(headers) < MIN_SLICES:
+    if 0 < position_count(headers) < MIN_SLICES:
         return Kind.LOCALIZER
     return Kind.T2 if all(map(_is_t2, headers)) else Kind.OTHER
 
@@ -74,23 +76,22 @@ def describe_kind(kind: Kind, headers: Ordered[Header]) -> str:
     >>> describe_kind(Kind.OTHER, ())
     'other (no attributes)'
     """
-    parts = []
-    if headers:
-        attributes = headers[0].attributes
-        for name, label in _LABELS.items():
-            if name in attributes:
-                parts.append(f"{label} {attributes[name]}")
-    found = b_values(headers)
-    if found:
+    attributes = headers[0].attributes if headers else {}
+    parts = [
+        f"{words} {value:g} ms" if isinstance(value, float) else f"{words} {value}"
+        for words, value in ((words, attributes.get(name)) for name, words in _DECISIVE.items())
+        if value is not None
+    ]
+    if found := b_values(headers):
         parts.append("b-values " + ", ".join(f"{b:g}" for b in found))
     return f"{kind} ({'; '.join(parts) or 'no attributes'})"
 
 
-_LABELS = {
+_DECISIVE = {
     "image_type": "image type",
     "scanning_sequence": "scanning sequence",
-    "echo_time_ms": "echo time ms",
-    "repetition_time_ms": "repetition time ms",
+    "echo_time_ms": "echo time",
+    "repetition_time_ms": "repetition time",
 }
 
 

@@ -7,7 +7,6 @@ decoded here, exactly as the header says; compressed ones by pydicom where a dec
 from __future__ import annotations
 
 import hashlib
-import warnings
 
 import numpy as np
 import pydicom
@@ -18,7 +17,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from radresp.errors import InputError
 from radresp.io.dicom_slice import Header, PixelLayout
-from radresp.io.dicom_values import UNREADABLE
+from radresp.io.dicom_values import UNREADABLE, quiet
 from radresp.io.image_checks import MAX_VOXELS
 
 _READ_TROUBLES = (OSError, EOFError, MemoryError, RuntimeError, *UNREADABLE)
@@ -118,9 +117,9 @@ def _check_depth(layout: PixelLayout, header: Header) -> None:
 
 
 def _check_codec(layout: PixelLayout, header: Header) -> None:
-    syntax = UID(layout.syntax)
     if _native(layout):
         return
+    syntax = _syntax(layout)
     known = syntax.is_transfer_syntax and not syntax.is_private
     try:
         available = known and get_decoder(syntax).is_available
@@ -137,8 +136,13 @@ def _check_codec(layout: PixelLayout, header: Header) -> None:
         )
 
 
+def _syntax(layout: PixelLayout) -> UID:
+    with quiet():
+        return UID(layout.syntax)
+
+
 def _native(layout: PixelLayout) -> bool:
-    syntax = UID(layout.syntax)
+    syntax = _syntax(layout)
     return (
         syntax.is_transfer_syntax
         and not syntax.is_private
@@ -150,8 +154,7 @@ def _native(layout: PixelLayout) -> bool:
 def _load(header: Header) -> Dataset:
     try:
         before = header.path.stat()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             dataset = pydicom.dcmread(header.path)
         after = header.path.stat()
     except _READ_TROUBLES as error:
@@ -202,8 +205,7 @@ def _decode_native(
 def _decode_compressed(dataset: Dataset, header: Header) -> NDArray[np.int64]:
     _pixel_bytes(dataset, header)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             return dataset.pixel_array.astype(np.int64)
     except _READ_TROUBLES as error:
         raise _unreadable(header, error) from None

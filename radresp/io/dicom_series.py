@@ -142,9 +142,11 @@ def _read_stack(stack: Stack, kind: Kind, path: Path) -> SeriesVolume:
         )
     array, mended = mend_nonfinite(np.stack(slices), path)
     check_not_constant(array, path)
-    repeats = len(stack.places[0])
+    directions = [header.direction for header in stack.places[0]]
+    repeats = len(directions)
     _check_sign(array, outside / (array.size * repeats), kind, path)
-    notes = stack.notes + mended + _repeat_notes(stack) + field_of_view_notes(stack.grid, path)
+    notes = stack.notes + mended + field_of_view_notes(stack.grid, path)
+    notes += dwi_repeats.notes(stack.b_s_per_mm2 or 0.0, directions)
     return SeriesVolume(array, stack.grid, stack.b_s_per_mm2, array.shape[0] * repeats, notes)
 
 
@@ -160,15 +162,6 @@ def _check_sign(array: NDArray[np.float32], outside: float, kind: Kind, path: Pa
         action="check BitsStored, PixelRepresentation and the rescaling; numbers may have wrapped",
         file=path,
     )
-
-
-def _repeat_notes(stack: Stack) -> tuple[Note, ...]:
-    directions = [header.direction for header in stack.places[0]]
-    if len(directions) == 1:
-        return ()
-    how = dwi_repeats.name_of(directions)
-    note = Note(NoteKind.INFO, "DWI_REPEATS", f"b {stack.b_s_per_mm2:g} is the {how}")
-    return (note,)
 
 
 def _rescale_notes(headers: Ordered[Header]) -> tuple[Note, ...]:

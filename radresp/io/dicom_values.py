@@ -7,17 +7,23 @@ says so by its name.
 
 from __future__ import annotations
 
+import logging
 import math
 import struct
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 
 UNREADABLE = (
-    ValueError,  # also UnicodeError, BytesLengthException
+    BytesLengthException,
+    InvalidDicomError,
+    ValueError,
     TypeError,
     ArithmeticError,
     AttributeError,
@@ -27,7 +33,21 @@ UNREADABLE = (
     struct.error,
 )
 
-_MONTHS_OLD = date(1900, 1, 1)
+_EARLIEST = date(1900, 1, 1)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence pydicom's warnings and log lines: they quote values, which may name the patient."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def raw(dataset: Dataset, key: str | int) -> Any:
@@ -97,7 +117,7 @@ def day(dataset: Dataset, key: str) -> date | None:
         found = datetime.strptime(digits, "%Y%m%d").date()
     except ValueError:
         return None
-    return found if found >= _MONTHS_OLD else None
+    return found if found >= _EARLIEST else None
 
 
 def moment(dataset: Dataset, kind: str) -> datetime | None:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from radresp.core import Note, NoteKind
+
 Direction = tuple[float, float, float]
 
 
@@ -27,11 +29,21 @@ def same_direction(directions: Sequence[Direction | None]) -> bool:
     return all(abs(float(np.dot(known[0], other))) > 0.999 for other in known)
 
 
-def name_of(directions: Sequence[Direction | None]) -> str:
-    """How repeats with these directions are combined, in words."""
-    if same_direction(directions):
-        return f"arithmetic mean of {len(directions)} repeats"
-    return f"geometric mean of {len(directions)} directions"
+def notes(b_s_per_mm2: float, directions: Sequence[Direction | None]) -> tuple[Note, ...]:
+    """How repeats of one b-value were combined, when there are any.
+
+    Parameters
+    ----------
+    b_s_per_mm2 : float
+        Their b-value.
+    directions : sequence of (float, float, float) or None
+        Gradient direction of each, where known.
+    """
+    if len(directions) == 1:
+        return ()
+    how = "arithmetic" if same_direction(directions) else "geometric"
+    found = f"b {b_s_per_mm2:g} is the {how} mean of {len(directions)} images"
+    return (Note(NoteKind.INFO, "DWI_REPEATS", found),)
 
 
 def combine(
@@ -49,7 +61,8 @@ def combine(
     Returns
     -------
     ndarray of float32
-        The mean `name_of` names. Negative signal counts as 0 in a geometric mean.
+        Geometric mean over several directions, else arithmetic; negative signal counts as 0 in
+        a geometric mean.
 
     Examples
     --------

@@ -33,6 +33,7 @@ MAX_CELL = 8_192
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _PROTECTED = re.compile(r"'+[=+\-@\t\r\n]")
+_SPECIAL = re.compile(r'[,"\r\n]')
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
@@ -168,11 +169,9 @@ def write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
         When it cannot be written.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    page = io.StringIO()
-    writer = csv.writer(page, lineterminator="\n")
-    writer.writerow(map(protected, columns))
-    writer.writerows([protected(row.get(name, "")) for name in columns] for row in rows)
-    atomic.write_text(path, page.getvalue())
+    lines = [columns, *([row.get(name, "") for name in columns] for row in rows)]
+    text = "".join(",".join(map(_quoted, cells)) + "\n" for cells in lines)
+    atomic.write_text(path, text)
 
 
 def protected(text: str) -> str:
@@ -209,9 +208,10 @@ def read_bounded(path: Path) -> bytes:
             expected="a table that exists and may be read",
             file=path,
         ) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise PlanError("NOT_A_FILE", "a folder, pipe or device", expected="a file", file=path)
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise PlanError("NOT_A_FILE", "a folder, pipe or device", expected="a file", file=path)
         try:
             stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
             data = stream.read(MAX_BYTES + 1)
@@ -228,6 +228,12 @@ def nearest(name: str, valid: Collection[str], *, cutoff: float = 0.6) -> str:
     wanted = name.strip().casefold().replace(" ", "_")
     close = difflib.get_close_matches(wanted, list(by_form), n=1, cutoff=cutoff)
     return f" (did you mean {by_form[close[0]]!r}?)" if close else ""
+
+
+def _quoted(cell: str) -> str:
+    # The csv module leaves a carriage return unquoted when lines end in a line feed.
+    text = protected(cell)
+    return f'"{text.replace(chr(34), chr(34) * 2)}"' if _SPECIAL.search(text) else text
 
 
 def _decode(data: bytes, path: Path) -> str:

@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
-    "RunRecord": "tables",
     "check_cohort": "check",
     "describe_methods": "methods",
     "describe_series": "single",
@@ -37,7 +36,6 @@ _ROOMS = {
     "score_record": "score",
     "train_model": "train",
     "training_table": "tables",
-    "write_json": "tables",
 }
 
 __all__ = sorted(_ROOMS)

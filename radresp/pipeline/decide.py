@@ -78,7 +78,7 @@ def decide(
         return Decision.RESIDUAL, (f"{said} is at or below {rules.residual_at:.2f}",)
     return Decision.INDETERMINATE, (
         (
-            f"{said} lies between the thresholds {rules.residual_at:.2f} and {rules.complete_at:.2f}, "
-            "or its interval reaches too low"
+            f"{said} lies between the thresholds {rules.residual_at:.2f} and "
+            f"{rules.complete_at:.2f}, or its interval reaches too low"
         ),
     )

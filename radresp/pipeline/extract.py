@@ -13,6 +13,10 @@ PAIRS = ((Roi.TUMOUR, Roi.BED), (Roi.RING, Roi.RING), (Roi.MUSCLE, Roi.MUSCLE))
 """Which outline before treatment is compared with which after it."""
 
 
+TOO_SMALL = ("MASK_TOO_SMALL",)
+"""A bed too small for texture keeps its volume; the rest is absent with the reason."""
+
+
 def extract_case(prepared: Prepared, plan: Plan) -> FeatureRow:
     """Compute every planned feature of a prepared case.
 
@@ -34,17 +38,19 @@ def extract_case(prepared: Prepared, plan: Plan) -> FeatureRow:
     with locating(prepared.case_id):
         for key in plan.regions:
             if key in prepared.absent:
-                names = features.names(key, plan.families)
+                names = features.names(key, plan.features[key.sequence].families)
                 values |= dict.fromkeys(names, float("nan"))
                 absent |= dict.fromkeys(names, prepared.absent[key])
                 continue
-            found = features.extract(prepared.regions[key], plan.families)
+            region = prepared.regions[key]
+            families = plan.features[key.sequence].families
+            found = features.extract(region, families, absent_on=TOO_SMALL)
             values |= found.values
             absent |= found.absent
             steps.append(found.step)
         for pre, post in change_pairs(plan):
-            for kind, settings in plan.changes.items():
-                change = features.CHANGES[kind].extract(pre, post, values, settings)
+            for settings in plan.features[pre.sequence].changes.values():
+                change = features.extract_change(pre, post, values, settings, absent)
                 values |= change.values
                 absent |= change.absent
     return FeatureRow(prepared.case_id, values, absent, prepared.trail + tuple(steps))
@@ -52,10 +58,15 @@ def extract_case(prepared: Prepared, plan: Plan) -> FeatureRow:
 
 def feature_names(plan: Plan) -> tuple[str, ...]:
     """The names of all features a plan gives, in order, without looking at any case."""
-    names = [name for key in plan.regions for name in features.names(key, plan.families)]
+    names = [
+        name
+        for key in plan.regions
+        for name in features.names(key, plan.features[key.sequence].families)
+    ]
     for pre, post in change_pairs(plan):
-        for settings in plan.changes.values():
-            names += features.change_names(pre, post, plan.families, settings)
+        wanted = plan.features[pre.sequence]
+        for settings in wanted.changes.values():
+            names += features.change_names(pre, post, wanted.families, settings)
     return tuple(names)
 
 

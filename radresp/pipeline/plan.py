@@ -33,6 +33,33 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is computed on one sequence: feature families, and changes between visits."""
+
+    families: Mapping[str, Settings]
+    changes: Mapping[str, Settings]
+
+    def record(self) -> dict[str, Any]:
+        """The wish as a JSON-ready dictionary."""
+        return {
+            "families": {n: s.model_dump(mode="json") for n, s in self.families.items()},
+            "changes": {n: s.model_dump(mode="json") for n, s in self.changes.items()},
+        }
+
+
+DEFAULT_FEATURES: Mapping[Sequence, Mapping[str, Any]] = {
+    Sequence.T2: {
+        "families": {"volumetry": {}, "original": {}},
+        # T2 is normalised around zero by default, where ratios of intensities mean nothing.
+        "changes": {"delta": {"difference_only": ["original.firstorder_*"]}},
+    },
+    # The outline is drawn on T2: its shape and volume are counted once, there.
+    Sequence.DWI: {"families": {"original": {"shape": False}}, "changes": {"delta": {}}},
+    Sequence.ADC: {"families": {"original": {"shape": False}}, "changes": {"delta": {}}},
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Every choice of a run.
 
@@ -52,8 +79,8 @@ class Plan:
         How masks are tidied and what is refused.
     ring_mm : float
         Width of the ring around tumour or bed, mm.
-    families, changes : mapping of str to Settings
-        Feature families of a region, and of the change between visits.
+    features : mapping of Sequence to Wanted
+        Feature families and changes, sequence by sequence.
     classifier : Chosen
         What is trained.
     decision : DecisionRules
@@ -73,8 +100,7 @@ class Plan:
     clean: masks.Clean
     rules: masks.MaskRules
     ring_mm: float
-    families: Mapping[str, Settings]
-    changes: Mapping[str, Settings]
+    features: Mapping[Sequence, Wanted]
     classifier: Chosen
     decision: DecisionRules
 
@@ -89,8 +115,7 @@ class Plan:
             "clean": self.clean.model_dump(mode="json"),
             "rules": self.rules.model_dump(mode="json"),
             "ring_mm": self.ring_mm,
-            "families": {n: s.model_dump(mode="json") for n, s in self.families.items()},
-            "changes": {n: s.model_dump(mode="json") for n, s in self.changes.items()},
+            "features": {str(name): wanted.record() for name, wanted in self.features.items()},
             "classifier": self.classifier.record(),
             "decision": self.decision.model_dump(mode="json"),
         }
@@ -112,8 +137,7 @@ class Plan:
             "clean",
             "rules",
             "ring_mm",
-            "families",
-            "changes",
+            "features",
         )
 
 
@@ -142,8 +166,7 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
         clean=_settings(masks.Clean, given.get("clean"), "clean"),
         rules=_settings(masks.MaskRules, given.get("rules"), "rules"),
         ring_mm=_ring_mm(given.get("ring_mm", 5.0)),
-        families=_many(features.FAMILIES, given.get("families"), "families"),
-        changes=_many(features.CHANGES, given.get("changes"), "changes"),
+        features=_features(given.get("features")),
         classifier=_chosen(
             _settings_of(classify.METHODS), given.get("classifier"), "classifier", "elastic_net"
         ),
@@ -191,9 +214,24 @@ def _settings_of(registry: Mapping[str, Any]) -> dict[str, type[Settings]]:
     return {name: method.settings for name, method in registry.items()}
 
 
+def _features(value: Any) -> dict[Sequence, Wanted]:
+    given = _mapping(value, "features")
+    _check_keys(given, list(Sequence), "features.")
+    wanted = {}
+    for sequence, default in DEFAULT_FEATURES.items():
+        path = f"features.{sequence}"
+        section = {**default, **_mapping(given.get(sequence), path)}
+        _check_keys(section, ["families", "changes"], f"{path}.")
+        wanted[sequence] = Wanted(
+            _many(features.FAMILIES, section["families"], f"{path}.families"),
+            _many(features.CHANGES, section["changes"], f"{path}.changes"),
+        )
+    return wanted
+
+
 def _many(registry: Mapping[str, Any], value: Any, path: str) -> dict[str, Settings]:
     kinds = _settings_of(registry)
-    given = dict.fromkeys(kinds) if value is None else _mapping(value, path)
+    given = _mapping(value, path)
     _check_keys(given, list(kinds), f"{path}.")
     return {
         name: _settings(kinds[name], section, f"{path}.{name}") for name, section in given.items()

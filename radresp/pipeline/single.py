@@ -117,7 +117,7 @@ def image_features(image: Path, mask: Path, key: RegionKey, plan: Plan) -> Featu
         volume, steps = volumes[-1], [read]
     outline, step = io.load_mask(mask, key.roi, volume.grid)
     steps += [step, masks.check_mask(outline, volume, plan.rules)]
-    found = features.extract(Region(key, volume, outline), plan.families)
+    found = features.extract(Region(key, volume, outline), plan.features[key.sequence].families)
     return FeatureRow(image.name, found.values, found.absent, (*steps, found.step))
 
 

@@ -9,21 +9,9 @@ from typing import Any
 
 from radresp import io
 from radresp.errors import PlanError
-from radresp.io import RunRecord, write_json
 from radresp.pipeline.plan import Plan, parse_plan
 from radresp.pipeline.synthetic import ENDPOINT
 from radresp.pipeline.train import TrainingTable, join_outcomes
-
-
-__all__ = [
-    "Joined",
-    "RunRecord",
-    "load_plan",
-    "open_case",
-    "open_cases",
-    "training_table",
-    "write_json",
-]
 
 
 @dataclass(frozen=True, slots=True)

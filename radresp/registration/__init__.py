@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import SimpleITK as sitk
-
 from radresp.core import (
     Alignment,
     Mask,
@@ -21,6 +19,7 @@ from radresp.core import (
     Quality,
     Settings,
     Step,
+    Verdict,
     Volume,
     check_same_grid,
 )
@@ -199,7 +198,7 @@ def _quality_notes(quality: Quality, rules: QualityRules) -> tuple[Note, ...]:
         for reason in implausible(quality.numbers, rules)
     ]
     mirror = quality.numbers.get("mirror_ratio", 0.0)
-    if mirror > rules.max_mirror_ratio:
+    if quality.verdict is not Verdict.FAILED and mirror > rules.max_mirror_ratio:
         notes.append(
             Note(
                 NoteKind.ABSTAIN,

@@ -16,6 +16,9 @@ from scipy import ndimage
 
 from radresp.core import Grid, Mask, Volume, resample_volume
 
+_AIR_FRACTION = 0.1
+"""Of the mean brightness; keeps division by the local mean from blowing up the noise of air."""
+
 
 @dataclass(frozen=True, slots=True)
 class Area:
@@ -118,6 +121,28 @@ def coarse_copy(volume: Volume, grid: Grid) -> Volume:
     return resample_volume(volume, grid)
 
 
+def unshaded(volume: Volume, sigma_mm: float) -> Volume:
+    """The volume with slow changes of brightness divided out, for the search only.
+
+    Coil shading of a receive array changes brightness several-fold across a pelvis, differently at
+    every visit, and pulls a search over a small area up to millimetres off.
+
+    Parameters
+    ----------
+    volume : Volume
+        Image, finite everywhere.
+    sigma_mm : float
+        Width of the Gaussian that makes the local mean, mm; 0 leaves the image as it is.
+    """
+    if sigma_mm == 0:
+        return volume
+    values = volume.array.astype(np.float64)
+    values -= values.min()
+    sigma = sigma_mm / np.asarray(volume.grid.spacing_mm[::-1])
+    local = ndimage.gaussian_filter(values, sigma, mode="nearest", truncate=3.0)
+    return volume.with_array(values / (local + _AIR_FRACTION * max(values.mean(), 1e-30)))
+
+
 def filled(volume: Volume) -> Volume:
     """The volume with 0 where its declared background holds no measurement."""
     if volume.background is None:
@@ -149,7 +174,7 @@ def compared(
     """
     seen = resample_volume(moving, area.grid, transform)
     both = area.inside & measured(seen) & measured(fixed)
-    return fixed.array[both], seen.array[both], np.count_nonzero(both) / area.points
+    return fixed.array[both], seen.array[both], int(np.count_nonzero(both)) / area.points
 
 
 def measured(volume: Volume) -> NDArray[np.bool_]:

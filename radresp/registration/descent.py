@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import SimpleITK as sitk
 
-from radresp.core import Volume
+from radresp.core import Volume, resample_volume
 from radresp.core.volume import image_of
 from radresp.errors import GeometryError, InputError, ResourceError
-from radresp.registration.coarse import Area, coarse_copy, coarse_grid
+from radresp.registration.coarse import Area, coarse_copy, coarse_grid, unshaded
 from radresp.registration.measures import agreement
 
 _FEWEST_POINTS = 500
@@ -53,21 +53,27 @@ class Level:
         return replace(self, moving=self.moving.with_array(flipped))
 
 
-def level_of(fixed: Volume, moving: Volume, area: Area, spacing_mm: float) -> Level:
-    """One level: copies with no voxel edge shorter than ``spacing_mm``, where they fit."""
+def level_of(
+    fixed: Volume, moving: Volume, area: Area, spacing_mm: float, unshade_mm: float
+) -> Level:
+    """One level: unshaded copies with no voxel edge shorter than ``spacing_mm``, where they fit."""
     part = area.coarser(spacing_mm)
-    small = coarse_copy(moving, coarse_grid(moving.grid, spacing_mm))
-    return Level(coarse_copy(fixed, part.grid), small, part, spacing_mm / 2)
+    small_fixed, small_moving = (
+        unshaded(coarse_copy(volume, coarse_grid(volume.grid, spacing_mm)), unshade_mm)
+        for volume in (fixed, moving)
+    )
+    return Level(resample_volume(small_fixed, part.grid), small_moving, part, spacing_mm / 2)
 
 
 def levels_of(
-    fixed: Volume, moving: Volume, area: Area, spacings_mm: Sequence[float]
+    fixed: Volume, moving: Volume, area: Area, spacings_mm: Sequence[float], unshade_mm: float
 ) -> tuple[Level, ...]:
     """A pyramid without the levels, save the last, on which the area has too few voxels."""
     enough = [
         spacing for spacing in spacings_mm[:-1] if area.coarser(spacing).points >= _FEWEST_POINTS
     ]
-    return tuple(level_of(fixed, moving, area, s) for s in (*enough, spacings_mm[-1]))
+    used = (*enough, spacings_mm[-1])
+    return tuple(level_of(fixed, moving, area, spacing, unshade_mm) for spacing in used)
 
 
 @dataclass(frozen=True, slots=True)

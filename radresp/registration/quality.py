@@ -73,7 +73,7 @@ class QualityRules(Settings):
         description="Doubtful below this correlation; images of one sequence only.",
     )
     max_mirror_ratio: float = Field(
-        1.1,
+        1.05,
         ge=1,
         le=10,
         description="Doubtful when the left-right mirrored image shares more than this many "

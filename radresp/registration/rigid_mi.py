@@ -55,6 +55,13 @@ class RigidMi(QualityRules):
         le=5,
         description="Shortest voxel edge of the finest copies; longer edges are kept, mm.",
     )
+    unshade_mm: float = Field(
+        25.0,
+        ge=0,
+        le=200,
+        description="Width of the local mean each copy is divided by, against coil shading; 0 for "
+        "none. Gaussian sigma, mm.",
+    )
     iterations: int = Field(100, ge=10, le=1_000, description="Most steps at a level. Count.")
     seed: int = Field(1, ge=1, le=2**31 - 1, description="Seed of the drawing of places.")
     mirror: bool = Field(
@@ -109,10 +116,10 @@ def find(
     descent = _descent(settings)
     spacings = [settings.work_spacing_mm * 2**n for n in reversed(range(settings.levels))]
     area = area_around(fixed.grid, fixed_mask, settings.mask_margin_mm)
-    levels = levels_of(fixed, moving, area, spacings)
+    levels = levels_of(fixed, moving, area, spacings, settings.unshade_mm)
     whole = levels[0]
     if fixed_mask is not None:
-        whole = level_of(fixed, moving, area_around(fixed.grid), spacings[0])
+        whole = level_of(fixed, moving, area_around(fixed.grid), spacings[0], settings.unshade_mm)
     end = None if moving_mask is None else area_around(moving.grid, moving_mask).centre_mm
     starts, name, transform = _coarse_fit(descent, whole, levels[0], end)
     numbers = {}

@@ -56,10 +56,17 @@ def columns(name: str, folder: Path) -> dict[str, tuple[dict[str, Any], dict[str
     }
 
 
+@cache
+def read(case: str, folder: Path) -> tuple[sitk.Image, sitk.Image]:
+    image, mask = (
+        sitk.ReadImage(str(folder / f"{case}_{kind}.nrrd")) for kind in ("image", "label")
+    )
+    return image, sitk.Cast(mask, sitk.sitkUInt32)
+
+
 def prepared(case: str, settings: dict[str, Any], folder: Path) -> tuple[sitk.Image, sitk.Image]:
     """Image and mask after upstream's own preprocessing."""
-    image = sitk.ReadImage(str(folder / f"{case}_image.nrrd"))
-    mask = sitk.Cast(sitk.ReadImage(str(folder / f"{case}_label.nrrd")), sitk.sitkUInt32)
+    image, mask = read(case, folder)
     if settings["normalize"]:
         image = imageoperations.normalizeImage(image, **settings)
     if settings["resampledPixelSpacing"] is not None:

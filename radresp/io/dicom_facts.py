@@ -1,0 +1,93 @@
+"""Facts about a visit that pair and order its images: whose, when, of what.
+
+The patient is known only as a keyed hash that means nothing outside this process: two visits read
+in one process can be compared, and nothing can be looked up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from radresp.core import Note, NoteKind
+from radresp.errors import InputError
+from radresp.io.dicom_header import read_folder
+from radresp.io.input_file import check_file, is_folder
+
+
+@dataclass(frozen=True, slots=True)
+class VisitFacts:
+    """Facts of one series, for checks in memory; nothing of it is ever written.
+
+    Parameters
+    ----------
+    patient : str or None
+        HMAC-SHA256 of patient id, birth date and sex under a key of this process.
+    acquired : datetime or None
+        Start of the earliest slice.
+    study_date : date or None
+        Date of the study.
+    body_part : str or None
+        BodyPartExamined, when it is a standard value.
+    notes : tuple of Note
+        What is missing.
+    """
+
+    patient: str | None = None
+    acquired: datetime | None = None
+    study_date: date | None = None
+    body_part: str | None = None
+    notes: tuple[Note, ...] = ()
+
+
+def read_visit_facts(path: Path) -> VisitFacts:
+    """Read whose and when an image is from its DICOM headers.
+
+    Parameters
+    ----------
+    path : Path
+        DICOM folder, DICOM file, or NIfTI file (which holds no such facts).
+
+    Returns
+    -------
+    VisitFacts
+        None where the headers do not tell.
+
+    Raises
+    ------
+    InputError
+        ``MISSING_FILE`` and the other codes of `radresp.io.input_file.check_file`;
+        ``DCM_MIXED_PATIENT`` when the files belong to several patients.
+    """
+    if not is_folder(path):
+        check_file(path)
+    headers = read_folder(path).headers
+    if not headers:
+        return VisitFacts()
+    patients = {header.patient for header in headers if header.patient is not None}
+    if len(patients) > 1:
+        raise InputError(
+            "DCM_MIXED_PATIENT",
+            "patient attributes that differ between files",
+            expected="one patient",
+            file=path,
+        )
+    patient = next(iter(patients), None)
+    acquired = min((h.acquired for h in headers if h.acquired is not None), default=None)
+    missing = [
+        name
+        for name, value in (("patient id", patient), ("acquisition time", acquired))
+        if value is None
+    ]
+    notes = tuple(
+        Note(NoteKind.INFO, "VISIT_UNKNOWN", f"the headers tell no {name}", file=path.name)
+        for name in missing
+    )
+    return VisitFacts(
+        patient=patient,
+        acquired=acquired,
+        study_date=min((h.study_date for h in headers if h.study_date is not None), default=None),
+        body_part=next((h.body_part for h in headers if h.body_part is not None), None),
+        notes=notes,
+    )
