@@ -17,7 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from radresp.classify.selection import ColumnSelector
-from radresp.classify.table import RESIDUAL, ClassifierSettings, TrainingTable, listed
+from radresp.classify.settings import ClassifierSettings
+from radresp.classify.table import RESIDUAL, TrainingTable, listed
 from radresp.classify.training import Heads, train_heads
 from radresp.classify.tuning import Method, patient_folds, possible_folds, seed_of
 from radresp.core import Note, NoteKind, Step
@@ -88,9 +89,7 @@ def cross_validate_table(
     chosen: list[dict[str, Any]] = []
     notes = list(table.notes)
     for repeat in range(settings.repeats):
-        fold_of[repeat] = patient_folds(
-            table.labels, table.groups, folds, seed_of(seed, 0, repeat)
-        )
+        fold_of[repeat] = patient_folds(table.labels, table.groups, folds, seed_of(seed, 0, repeat))
         for fold in range(folds):
             test = fold_of[repeat] == fold
             check_disjoint(table.groups[~test], table.groups[test])
@@ -153,9 +152,7 @@ def _record(
     return record
 
 
-def _summary(
-    chosen: list[dict[str, Any]], folds: int, settings: ClassifierSettings
-) -> list[Note]:
+def _summary(chosen: list[dict[str, Any]], folds: int, settings: ClassifierSettings) -> list[Note]:
     notes = []
     if folds < settings.outer_folds:
         notes.append(
@@ -193,8 +190,9 @@ def _merged(notes: list[Note]) -> tuple[Note, ...]:
     return tuple(
         note
         if count == 1
-        else Note(note.kind, note.code, f"{note.found} (in {count} folds)", note.expected,
-                  note.action)
+        else Note(
+            note.kind, note.code, f"{note.found} (in {count} folds)", note.expected, note.action
+        )
         for note, count in counts.items()
     )
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from sklearn.linear_model import LogisticRegression
 
-from radresp.classify.table import ClassifierSettings
+from radresp.classify.settings import ClassifierSettings
 from radresp.classify.tuning import Candidate
 
 _NEEDS_PENALTY_NAME = LogisticRegression().get_params()["penalty"] != "deprecated"
@@ -22,13 +22,13 @@ class ElasticNet(ClassifierSettings):
     """Settings of the elastic net."""
 
     strengths: tuple[Annotated[float, Field(gt=0, le=1e4)], ...] = Field(
-        (0.03, 0.3, 3.0),
+        (0.1, 0.3),
         min_length=1,
         max_length=20,
         description="Inverse penalties C to try, 0-1e4; small is strict.",
     )
     l1_ratios: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
-        (0.1, 0.5),
+        (0.1, 0.3),
         min_length=1,
         max_length=10,
         description="Mixes to try: 0 shrinks all coefficients, 1 drops most of them.",

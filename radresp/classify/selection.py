@@ -18,13 +18,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from radresp.classify.table import ClassifierSettings, Floats
+from radresp.classify.settings import ClassifierSettings
+from radresp.classify.table import Floats
 from radresp.errors import CohortError
 
 _TINY = 1e-12
 
 
-class ColumnSelector(SelectorMixin, BaseEstimator):
+class ColumnSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     """Keeps the columns that differ most between classes and do not repeat each other.
 
     Parameters

@@ -15,7 +15,8 @@ from scipy.special import softmax
 from sklearn.pipeline import Pipeline
 
 from radresp.classify.calibration import Platt, fit_platt
-from radresp.classify.table import RESIDUAL, ClassifierSettings, Floats, TrainingTable
+from radresp.classify.settings import ClassifierSettings
+from radresp.classify.table import RESIDUAL, Floats, TrainingTable
 from radresp.classify.tuning import (
     Candidate,
     Method,
@@ -68,8 +69,8 @@ class Heads:
 
     def selected(self) -> NDArray[np.bool_]:
         """Which columns any head looks at."""
-        chosen = self.residual[0].get_support()
-        return chosen if self.subtype is None else chosen | self.subtype[0].get_support()
+        heads = [head for head in (self.residual, self.subtype) if head is not None]
+        return np.asarray(np.any([head["select"].get_support() for head in heads], axis=0))
 
 
 def combine(classes: tuple[str, ...], p_residual: Floats, scores: Floats | None) -> Floats:

@@ -22,7 +22,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from radresp.classify.selection import front
-from radresp.classify.table import ClassifierSettings, Floats
+from radresp.classify.settings import ClassifierSettings
+from radresp.classify.table import Floats
 
 _ABSENT_CLASS = -20.0
 

@@ -40,9 +40,7 @@ def check_command(
         whole = len(cases.cases)
         with Ticker(progress) as ticker:
             tick = ticker.stage("checking", whole)
-            result = pipeline.check_cohort(
-                cases, pipeline.load_plan(plan), watch=lambda done: tick(done, whole)
-            )
+            result = pipeline.check_cohort(cases, pipeline.load_plan(plan), progress=tick)
         run.exit_code = result.exit_code
         findings = [finding.record() for finding in result.findings]
         run.result = {"cases": whole, "refused": list(result.refused), "findings": findings}

@@ -21,6 +21,7 @@ from radresp.cli.common import (
     required,
     running,
 )
+from radresp.errors import PlanError
 
 
 def train_command(
@@ -35,6 +36,15 @@ def train_command(
     outcome_column: Annotated[
         str, typer.Option("--outcome-column", help="Column of outcomes.")
     ] = "outcome",
+    outcome_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", help="What an outcome means, e.g. --map 1=residual --map 0=complete."
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option("--drop", help="A column that is no feature; repeatable.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", "--force", help="Replace an existing model folder.")
     ] = False,
@@ -47,7 +57,13 @@ def train_command(
         run.notice()
         folder = required(output)
         joined = pipeline.training_table(
-            one_of(table, input_path, "TABLE"), outcomes, plan, id_column, outcome_column
+            one_of(table, input_path, "TABLE"),
+            outcomes,
+            plan,
+            id_column,
+            outcome_column,
+            _meanings(outcome_map or []),
+            tuple(drop or ()),
         )
         run.plan_sha256, run.seed = joined.plan.sha256(), joined.plan.seed
         with Ticker(progress) as ticker:
@@ -66,3 +82,12 @@ def train_command(
         for line in trained.lines():
             run.say(line)
         run.say(f"model written to {folder}")
+
+
+def _meanings(words: list[str]) -> dict[str, str] | None:
+    """``["1=residual", "0=complete"]`` as a mapping; None when nothing was said."""
+    pairs = [word.partition("=") for word in words]
+    wrong = [word for word, (_, equals, _) in zip(words, pairs, strict=True) if not equals]
+    if wrong:
+        raise PlanError("USAGE", f"--map {wrong[0]}", expected="VALUE=CLASS")
+    return {value: meaning for value, _, meaning in pairs} or None

@@ -112,7 +112,8 @@ def bootstrap_values(
 ) -> Floats:
     """A metric on bootstrap draws of patients, shape (..., repeats); NaN where undefined.
 
-    A metric may return several rows of values at once, as the calibration line does. The same seed draws the same patients for every metric, so differences of metrics are paired.
+    A metric may return several rows of values at once, as the calibration line does. The same
+    seed draws the same patients for every metric, so differences of metrics are paired.
     """
     size = np.asarray(y).size
     patients = np.arange(size) if groups is None else np.asarray(groups)

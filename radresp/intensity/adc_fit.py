@@ -12,9 +12,9 @@ Perfusion: below about b = 150 s/mm2 flowing blood adds to the decay, so a fit t
 gives a higher ADC than one from ``b_min_s_per_mm2=150`` upwards. By default all b-values are used,
 as most vendors do; the b-values used are noted in the step and must agree across a cohort.
 
-Noise: air (below the body threshold in the lowest b) shows Rayleigh-distributed noise, whose median
-is 1.1774 sigma. Sigma is read from the median of air in the highest b. Where the high-b signal is
-below ``noise_floor_snr`` sigma the ADC is pulled down by the floor and is called unreliable.
+Noise: sigma is read from the air around the patient (`radresp.intensity.noise`). Where the high-b
+signal is below ``noise_floor_snr`` sigma the noise floor pulls the ADC down, and the voxel is
+called unreliable; where even the low-b signal is, the voxel is left out of the fit.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from scipy import ndimage
 from radresp.core import Note, NoteKind, Sequence, Settings, Step, Unit, Volume
 from radresp.errors import GeometryError, InputError
 from radresp.intensity.body import body_threshold
+from radresp.intensity.noise import noise_level
 
-_RAYLEIGH_MEDIAN = 1.1774  # median of the Rayleigh distribution for sigma = 1
-_ENOUGH = 250_000  # voxels
+_ENOUGH = 250_000  # about as many voxels, in whole slices, judge the order of b-values
 _BLOCK = 32_768  # voxels fitted at a time, so that the work stays in the processor's cache
 _LN_MAX = 80.0  # ln S0 above this would overflow float32
 
@@ -138,11 +138,9 @@ def fit_adc(dwi: tuple[Volume, ...], settings: FitAdc | None = None) -> AdcFit:
     b = np.array([volume.b_s_per_mm2 for volume in chosen], dtype=float)
     images = np.stack([volume.array for volume in chosen])
     _check_overflow(images)
-    # A regular choice of slices is enough to judge order and noise by.
-    some = images[:, :: max(1, images[0].size // _ENOUGH)]
-    _check_order(some, b)
+    _check_order(images[:, :: max(1, images[0].size // _ENOUGH)], b)
     threshold = body_threshold(images[0])
-    sigma, noise_notes = _noise_level(some, threshold, settings)
+    sigma, noise_notes = _sigma(images, threshold, settings)
     signal = images.reshape(len(b), -1)
     floor = settings.noise_floor_snr * sigma
     excluded = (signal[0] < floor) | (signal.min(axis=0) <= 0)
@@ -236,20 +234,15 @@ def _check_order(images: NDArray[np.float32], b: NDArray[np.float64]) -> None:
         )
 
 
-def _noise_level(
+def _sigma(
     images: NDArray[np.float32], threshold: float, settings: FitAdc
 ) -> tuple[float, tuple[Note, ...]]:
-    """Sigma of the noise from air in the highest b, or 0 with a warning where there is no air."""
+    """Noise level of the highest b, or 0 with a warning where there is no air to read it from."""
     if settings.noise_sigma is not None:
         return settings.noise_sigma, ()
-    low, high = images[0], images[-1]
-    # Zeros are padding that the scanner wrote, not measured air.
-    air = (low <= threshold) & (low > 0) & (high > 0)
-    if np.count_nonzero(air) >= max(50, 0.005 * low.size) and (low > threshold).any():
-        air_low, air_high = float(np.median(low[air])), float(np.median(high[air]))
-        # Air is far darker than tissue and, being noise, does not fade with b; dark tissue does.
-        if np.median(low[low > threshold]) >= 3 * air_low and air_high >= 0.7 * air_low:
-            return air_high / _RAYLEIGH_MEDIAN, ()
+    found = noise_level(images[0], images[-1], threshold)
+    if found is not None:
+        return found, ()
     warning = Note(
         NoteKind.WARNING,
         "DWI_NOISE_UNKNOWN",

@@ -45,7 +45,10 @@ def body_threshold(array: NDArray[np.float32]) -> float:
     >>> 12 < body_threshold(image) < 85
     True
     """
-    mean, spread = _blocks(array)
+    small = blocks(array).astype(np.float64)
+    mean, spread = small.mean(axis=-1), small.std(axis=-1)
+    whole = np.isfinite(mean)
+    mean, spread = mean[whole], spread[whole]
     low, high = np.percentile(mean, [0.5, 99.5]) if mean.size else (0.0, 0.0)
     if high <= low:
         return float(high)
@@ -57,16 +60,14 @@ def body_threshold(array: NDArray[np.float32]) -> float:
     return max(float(low + (high - low) * (np.exp(cut) - _DARK)), single)
 
 
-def _blocks(array: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and SD of in-plane blocks without NaN, from a regular choice of slices."""
+def blocks(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Small in-plane blocks of a regular choice of slices: (slices, rows, columns, voxels)."""
     slices = array[:: max(1, array.size // _VOXELS)]
     edge = _EDGE if min(slices.shape[1:]) >= 4 * _EDGE else 1
     rows, columns = (size // edge for size in slices.shape[1:])
     cut = slices[:, : rows * edge, : columns * edge]
-    split = cut.reshape(-1, rows, edge, columns, edge).swapaxes(2, 3).reshape(-1, edge * edge)
-    mean, spread = split.mean(axis=1, dtype=np.float64), split.std(axis=1, dtype=np.float64)
-    whole = np.isfinite(mean)
-    return mean[whole], spread[whole]
+    split = cut.reshape(-1, rows, edge, columns, edge).swapaxes(2, 3)
+    return split.reshape(-1, rows, columns, edge * edge)
 
 
 def _lowest_of_three_classes(counts: NDArray[np.int64]) -> int:

@@ -1,8 +1,10 @@
-"""Room: everything that touches disk. Readers return nouns and refuse what is not whole; all
-writing goes through one atomic writer.
+"""Room: everything that touches disk.
+
+Readers return nouns and refuse what is not whole; all writing goes through one atomic writer.
 """
 
-from radresp.io.atomic import lock, write_bytes, write_json, write_text
+from radresp.io.atomic import check_writable, lock, sweep, write_bytes, write_json, write_text
+from radresp.io.clinical_columns import MISSING
 from radresp.io.cohort import Cohort, find_case, load_cohort
 from radresp.io.dicom_describe import SeriesSummary, describe_folder
 from radresp.io.dicom_facts import VisitFacts, read_visit_facts
@@ -19,6 +21,7 @@ from radresp.io.text_table import write_table
 from radresp.io.volumes_out import save_dwi, save_mask, save_transform, save_volume
 
 __all__ = [
+    "MISSING",
     "Cohort",
     "ModelFolder",
     "Outcomes",
@@ -27,6 +30,7 @@ __all__ = [
     "SeriesSummary",
     "StatusLog",
     "VisitFacts",
+    "check_writable",
     "describe_folder",
     "dump_mapping",
     "find_case",
@@ -50,6 +54,7 @@ __all__ = [
     "save_transform",
     "save_volume",
     "sha256_of",
+    "sweep",
     "versions",
     "write_bytes",
     "write_json",

@@ -18,12 +18,13 @@ from typing import Any
 from radresp.core import Note, NoteKind
 from radresp.errors import InputError, relative_name
 from radresp.io.dicom_checks import check_series, series_groups
-from radresp.io.dicom_header import read_folder
+from radresp.io.dicom_folder import read_folder
 from radresp.io.dicom_kind import Kind, b_values, kind_of, position_count
 from radresp.io.dicom_series import common_attributes
 from radresp.io.dicom_slice import Header
 from radresp.io.dicom_stacks import arrange
 from radresp.io.image_checks import check_spacing
+from radresp.io.input_file import is_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ def describe_folder(folder: Path) -> tuple[SeriesSummary, ...]:
     InputError
         ``MISSING_FILE`` or ``NOT_A_FOLDER``.
     """
+    if not is_folder(folder):
+        raise InputError("NOT_A_FOLDER", "not a folder", expected="a folder", file=folder)
     found = read_folder(folder)
     groups = series_groups(found.headers)
     days = [header.study_date for header in found.headers if header.study_date is not None]

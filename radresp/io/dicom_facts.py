@@ -12,7 +12,7 @@ from pathlib import Path
 
 from radresp.core import Note, NoteKind
 from radresp.errors import InputError
-from radresp.io.dicom_header import read_folder
+from radresp.io.dicom_folder import read_folder
 from radresp.io.input_file import check_file, is_folder
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from radresp.core import Grid, Note, NoteKind
 from radresp.errors import GeometryError, InputError
 from radresp.io.dicom_slice import Header, Placement
+from radresp.io.image_checks import without_dust
 
 SAME_POSITION_MM = 0.01
 ORIENTATION_TOLERANCE = 1e-4
@@ -131,7 +132,7 @@ def grid_of(headers: Ordered[Header]) -> tuple[Grid, tuple[Note, ...]]:
     axes = _axes(place)
     _check_shear(headers, axes, place, folder)
     size = (*_plane(headers[0]), len(headers))
-    grid = Grid(size, (*place.spacing_mm, spacing), place.position, tuple(axes.ravel()))
+    grid = Grid(size, (*place.spacing_mm, spacing), place.position, without_dust(axes))
     return grid, notes + _order_notes(headers)
 
 

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -43,7 +42,7 @@ from radresp.io.dicom_words import (
     PATIENT_POSITIONS,
     SCANNING_SEQUENCES,
 )
-from radresp.io.input_file import check_file, files_below, is_folder
+from radresp.io.input_file import check_file
 
 _KEY = secrets.token_bytes(32)
 
@@ -60,47 +59,6 @@ _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _DEFLATED = DeflatedExplicitVRLittleEndian.encode("ascii")
 _CORRUPT_BYTES = 2**28
 """An element reaching this far beyond the end of its file is damage, not a broken copy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """Everything found below a folder: headers, files that are not DICOM, files that are broken."""
-
-    headers: tuple[Header, ...]
-    skipped: tuple[Path, ...]
-    broken: tuple[InputError, ...]
-
-
-def read_folder(path: Path) -> Folder:
-    """Read the headers of all files below a folder, or of one file.
-
-    Hidden files and DICOMDIR are left alone; what a DICOMDIR points to is never followed.
-
-    Parameters
-    ----------
-    path : Path
-        Folder, searched with its subfolders, or a DICOM file.
-
-    Raises
-    ------
-    InputError
-        ``MISSING_FILE`` when there is no such path.
-    """
-    files = files_below(path) if is_folder(path) else (path,)
-    headers, skipped, broken = [], [], []
-    for file in files:
-        if file.name.upper() == "DICOMDIR":
-            continue
-        try:
-            header = read_header(file)
-        except InputError as error:
-            broken.append(error)
-            continue
-        if header is None:
-            skipped.append(file)
-        else:
-            headers.append(header)
-    return Folder(tuple(headers), tuple(skipped), tuple(broken))
 
 
 def read_header(path: Path) -> Header | None:

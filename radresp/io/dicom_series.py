@@ -19,7 +19,7 @@ from radresp.core import Grid, Note, NoteKind
 from radresp.errors import InputError
 from radresp.io import dwi_repeats
 from radresp.io.dicom_checks import check_series
-from radresp.io.dicom_header import Folder, read_folder
+from radresp.io.dicom_folder import Folder, read_folder
 from radresp.io.dicom_kind import Kind, describe_kind, kind_of
 from radresp.io.dicom_pixels import read_pixels
 from radresp.io.dicom_slice import Header

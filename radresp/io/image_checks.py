@@ -52,6 +52,14 @@ def check_spacing(grid: Grid, path: Path) -> None:
     )
 
 
+def without_dust(axes: NDArray[np.float64]) -> tuple[float, ...]:
+    """Direction cosines row by row, numbers too small to turn anything made exactly 0.
+
+    Denormal numbers in a file's direction make ITK's decomposition of it complain.
+    """
+    return tuple(np.where(np.abs(axes) < 1e-12, 0.0, axes).ravel())
+
+
 def field_of_view_notes(grid: Grid, path: Path) -> tuple[Note, ...]:
     """A warning when the longest edge of the image is shorter than 100 mm or longer than 600 mm."""
     low, high = FOV_RANGE_MM

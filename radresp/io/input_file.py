@@ -75,15 +75,7 @@ def is_folder(path: Path) -> bool:
 
 
 def files_below(folder: Path) -> tuple[Path, ...]:
-    """All visible entries below a folder that are not folders, sorted; links are not walked.
-
-    Raises
-    ------
-    InputError
-        ``MISSING_FILE`` or ``NOT_A_FOLDER``.
-    """
-    if not is_folder(folder):
-        raise InputError("NOT_A_FOLDER", "not a folder", expected="a folder", file=folder)
+    """All visible entries below a folder that are not folders, sorted; links are not walked."""
     found: list[Path] = []
     for here, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

@@ -95,8 +95,9 @@ def _check_events(text: str, path: Path | None) -> None:
         for event in YAML(typ="safe", pure=True).parse(text):
             if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
                 raise PlanError("CONFIG_TOO_COMPLEX", "an alias or anchor", file=path)
-            if isinstance(event, NodeEvent) and getattr(event, "tag", None):
-                raise PlanError("CONFIG_TAG", f"a tag {event.tag}", expected="none", file=path)
+            tag = getattr(event, "tag", None) if isinstance(event, NodeEvent) else None
+            if tag:
+                raise PlanError("CONFIG_TAG", f"a tag {tag}", expected="none", file=path)
             depth += isinstance(event, CollectionStartEvent)
             depth -= isinstance(event, CollectionEndEvent)
             if depth > MAX_DEPTH:

@@ -120,8 +120,8 @@ class Solid:
             view = labels[window]
             if self.rim_mm:
                 view[q < 1] = self.rim
-                core = tuple(half - self.rim_mm for half in self.half_mm)
-                _, q = replace(self, half_mm=core).distance(plane, side, window)
+                a, b, h = (half - self.rim_mm for half in self.half_mm)
+                _, q = replace(self, half_mm=(a, b, h)).distance(plane, side, window)
             view[q < 1] = self.label
 
     def distance(

@@ -24,6 +24,7 @@ from radresp.phantom.tissue import Label
 _NODE_MM = 4.0
 _NODES = 32
 _COARSE_MM = 1.6
+_RECOVERED = (Label.BED_MUCOSA, Label.BED_SUBMUCOSA, Label.BED_MUSCULARIS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +90,18 @@ class Lesion:
         if window is None:
             return
         points = plane.points(window)
-        inside, _ = self._inside(points, rectum)
+        inside, depth = self._inside(points, rectum)
         if not inside.any():
             return
         view = labels[window]
         if self.pattern is None:
             view[inside] = Label.TUMOUR
             return
-        here = tuple(axis[inside] for axis in points)
-        view[inside] = self._fill(here)
+        view[inside] = self._fill(_within(points, inside), rectum.layer(depth[inside], _RECOVERED))
         self._paint_islands(view, inside, points)
 
     def _box(self, rectum: Rectum) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        x, y = rectum.axis_mm(np.float32([self.height_mm]))
+        x, y = rectum.axis_mm(np.array([self.height_mm], np.float32))
         reach = rectum.radius_mm * 1.4 + self.scale * self.outward_mm + 6
         along = self.scale * self.half_along_mm * 1.3 + 2
         return np.array([x[0], y[0], self.height_mm]), np.array([reach, reach, along])
@@ -119,19 +119,20 @@ class Lesion:
         inside = (patch < 1.7) & (depth > -self.scale * self.inward_mm - 2)
         inside &= depth < rectum.wall_mm + 2.2 * self.scale * self.outward_mm
         # Only where the lesion can be is the rough edge worth looking up.
-        rough = _look_up(self.edge, tuple(axis[inside] for axis in points))
+        rough = _look_up(self.edge, _within(points, inside))
         edge, deep = patch[inside] + 0.16 * rough, depth[inside]
         growth = self.scale * np.sqrt(np.maximum(1 - edge, 0))
         outer = rectum.wall_mm + self.outward_mm * growth * (1 + 0.35 * rough)
         inside[inside] = (edge < 1) & (deep > -self.inward_mm * growth) & (deep < outer)
         return inside, depth
 
-    def _fill(self, points: Points) -> NDArray[np.uint8]:
+    def _fill(self, points: Points, wall: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Scar, inflammation or recovered wall, by the levels of the two patterns."""
         if self.pattern is None:
             raise TypeError("an untreated lesion has no mixture")
         scar, inflamed = (_look_up(lattice, points) for lattice in self.pattern)
-        filled = np.where(inflamed < self.cuts[1], Label.BED_INFLAMMATION, Label.BED_WALL)
-        return np.where(scar < self.cuts[0], Label.BED_FIBROSIS, filled).astype(np.uint8)
+        filled = np.where(inflamed < self.cuts[1], np.uint8(Label.BED_INFLAMMATION), wall)
+        return np.where(scar < self.cuts[0], np.uint8(Label.BED_FIBROSIS), filled)
 
     def _paint_islands(
         self, view: NDArray[np.uint8], inside: NDArray[np.bool_], points: Points
@@ -149,7 +150,7 @@ def draw_tumour(rng: np.random.Generator, rectum: Rectum, volume_ml: float) -> L
     polypoid = rng.random() < 0.35
     lesion = Lesion(
         clock=rng.uniform(-np.pi, np.pi),
-        height_mm=rng.uniform(-14, 18),
+        height_mm=rng.uniform(-12, 14),
         half_around_mm=rng.uniform(14, 24) if polypoid else rng.uniform(20, 42),
         half_along_mm=rng.uniform(14, 24),
         inward_mm=rng.uniform(6, 10) if polypoid else rng.uniform(2, 5),
@@ -205,12 +206,12 @@ def _draw_islands(
     covered = np.zeros(len(xyz), bool)
     # Likelier within a few millimetres of the lumen surface than in the outer wall.
     weight = np.exp(-np.maximum(depth, 0) / 4.0).astype(float)
-    islands = []
+    islands: list[tuple[float, ...]] = []
     while covered.mean() < share and len(islands) < 400:
         centre = xyz[rng.choice(len(xyz), p=weight / weight.sum())]
         radius = rng.uniform(1.0, 3.0)
         covered |= ((xyz - centre) ** 2).sum(axis=1) < radius**2
-        islands.append((*centre, radius))
+        islands.append((*map(float, centre), radius))
     return np.array(islands).reshape(-1, 4)
 
 
@@ -230,22 +231,32 @@ def _sampled(lesion: Lesion, rectum: Rectum) -> tuple[Points, NDArray[np.float32
     """Coarse points inside a lesion (flat x, y, z) and their depth from the lumen, mm."""
     centre, half = lesion._box(rectum)
     axes = [
-        np.arange(c - h, c + h, _COARSE_MM, np.float32) for c, h in zip(centre, half, strict=True)
+        (c + np.arange(-h, h, _COARSE_MM)).astype(np.float32)
+        for c, h in zip(centre, half, strict=True)
     ]
     z, y, x = np.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
     inside, depth = lesion._inside((x, y, z), rectum)
-    return (x[inside], y[inside], z[inside]), depth[inside]
+    return _within((x, y, z), inside), depth[inside]
+
+
+def _within(points: Points, inside: NDArray[np.bool_]) -> Points:
+    """The points where a condition holds, flat."""
+    x, y, z = points
+    return x[inside], y[inside], z[inside]
 
 
 def _lattice(rng: np.random.Generator) -> NDArray[np.float32]:
     """Smooth random values, mean 0 and SD 1, on a repeating lattice with 4-mm nodes."""
-    smooth = ndimage.gaussian_filter(
-        rng.standard_normal((_NODES,) * 3, dtype=np.float32), 0.7, mode="wrap"
-    )
-    return smooth / smooth.std()
+    white = rng.standard_normal((_NODES,) * 3, dtype=np.float32)
+    smooth: NDArray[np.float32] = ndimage.gaussian_filter(white, 0.7, mode="wrap")
+    smooth /= smooth.std()
+    return smooth
 
 
 def _look_up(lattice: NDArray[np.float32], points: Points) -> NDArray[np.float32]:
     """Values of a lattice at points."""
     where = np.stack(points[::-1]) / np.float32(_NODE_MM)
-    return ndimage.map_coordinates(lattice, where, np.float32, order=1, mode="grid-wrap")
+    values: NDArray[np.float32] = ndimage.map_coordinates(
+        lattice, where, np.float32, order=1, mode="grid-wrap"
+    )
+    return values

@@ -20,11 +20,11 @@ OUTCOMES = ("fibrosis", "inflammation", "residual")
 _SHARES = {
     "fibrosis": (4.5, 1.8, 0.0, 2.2),
     "inflammation": (2.6, 4.2, 0.0, 1.8),
-    "residual": (3.8, 2.2, 2.6, 1.4),
+    "residual": (3.8, 2.2, 3.4, 1.4),
 }
-_LEAST_VIABLE = 0.06
+_LEAST_VIABLE = 0.08
 # Median and log-SD of bed volume over tumour volume.
-_SHRINKAGE = {"fibrosis": (0.32, 0.38), "inflammation": (0.42, 0.38), "residual": (0.44, 0.38)}
+_SHRINKAGE = {"fibrosis": (0.30, 0.38), "inflammation": (0.42, 0.38), "residual": (0.50, 0.38)}
 _REGIMENS = (
     "LCRT, then chemotherapy",
     "SCRT, then chemotherapy",
@@ -39,7 +39,7 @@ def outcome_of(index: int, seed: int, settings: PhantomSettings) -> str:
     block = [name for name, weight in zip(OUTCOMES, weights, strict=True) for _ in range(weight)]
     number, place = divmod(index, len(block))
     order = np.random.default_rng([seed, number, 7]).permutation(len(block))
-    return block[order[place]]
+    return block[int(order[place])]
 
 
 def draw_mixture(outcome: str, rng: np.random.Generator) -> Mixture:

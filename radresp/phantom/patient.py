@@ -42,8 +42,8 @@ from radresp.phantom.tissue import Label, properties, vary
 
 _AXES = "xyz"
 _AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-_T2_CENTRE_MM = (0.0, 4.0, 2.0)
-_DWI_CENTRE_MM = (0.0, -8.0, 2.0)
+_T2_CENTRE_MM = (0.0, 4.0)
+_DWI_CENTRE_MM = (0.0, -8.0)
 
 
 class _Stream(IntEnum):
@@ -60,7 +60,12 @@ class _Stream(IntEnum):
 
 
 _VISITS = {Timepoint.PRE: _Stream.PRE, Timepoint.POST: _Stream.POST}
-_BED = (Label.BED_FIBROSIS, Label.BED_INFLAMMATION, Label.BED_VIABLE, Label.BED_WALL)
+_BED = {
+    "fibrosis": (Label.BED_FIBROSIS,),
+    "inflammation": (Label.BED_INFLAMMATION,),
+    "viable": (Label.BED_VIABLE,),
+    "wall": (Label.BED_MUSCULARIS, Label.BED_SUBMUCOSA, Label.BED_MUCOSA),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,17 +201,18 @@ def _matrix(transform: sitk.Euler3DTransform) -> NDArray[np.float64]:
 def _scan(
     subject: Subject, settings: PhantomSettings, rng: np.random.Generator
 ) -> tuple[Scan, Scan]:
-    """T2 (axial oblique) and DWI (axial) of one visit, centred on the pelvis as a person would."""
+    """T2 (axial oblique) and DWI (axial) of one visit, centred on the height of the lesion."""
     tilt = np.deg2rad(rng.uniform(-1, 1) * settings.tilt_deg)
     cos, sin = float(np.cos(tilt)), float(np.sin(tilt))
     oblique = (1.0, 0.0, 0.0, 0.0, cos, -sin, 0.0, sin, cos)
-    centres = [
-        np.linalg.inv(subject.to_anatomy) @ (*centre, 1)
-        for centre in (_T2_CENTRE_MM, _DWI_CENTRE_MM)
-    ]
+    to_scanner = np.linalg.inv(subject.to_anatomy)
     jitter = rng.uniform(-3, 3, 3)
-    t2 = _grid(settings.t2_size, settings.t2_spacing_mm, centres[0][:3] + jitter, oblique)
-    dwi = _grid(settings.dwi_size, settings.dwi_spacing_mm, centres[1][:3] + jitter, _AXIAL)
+    t2_centre, dwi_centre = (
+        (to_scanner @ (*centre, subject.lesion.height_mm, 1))[:3] + jitter
+        for centre in (_T2_CENTRE_MM, _DWI_CENTRE_MM)
+    )
+    t2 = _grid(settings.t2_size, settings.t2_spacing_mm, t2_centre, oblique)
+    dwi = _grid(settings.dwi_size, settings.dwi_spacing_mm, dwi_centre, _AXIAL)
     return scan_t2(subject, t2, settings, rng), scan_dwi(subject, dwi, settings, rng)
 
 
@@ -240,7 +246,7 @@ def _masks(timepoint: Timepoint, subject: Subject, t2: Scan) -> dict[RegionKey, 
     lesion = Roi.TUMOUR if timepoint is Timepoint.PRE else Roi.BED
     drawn = {
         lesion: t2.shares["lesion"] >= 0.5,
-        Roi.LUMEN: t2.shares["lumen"] >= 0.5,
+        Roi.LUMEN: t2.shares["lumen"] > 0.5,
         Roi.MUSCLE: (t2.shares["muscle"] > 0.999) & core_of_muscle(subject, t2.grid),
     }
     return {
@@ -251,12 +257,13 @@ def _masks(timepoint: Timepoint, subject: Subject, t2: Scan) -> dict[RegionKey, 
 
 def _truth(pre: Scan, post: Scan) -> dict[str, float | str]:
     """Volumes and shares, counted at the sample points of the T2."""
-    bed_ml = sum(post.volume_ml[label] for label in _BED)
-    truth: dict[str, float | str] = {
-        "tumour_ml": pre.volume_ml[Label.TUMOUR],
-        "bed_ml": bed_ml,
-        "shrinkage": bed_ml / pre.volume_ml[Label.TUMOUR],
+    parts_ml = {
+        name: sum(post.volume_ml[label] for label in labels) for name, labels in _BED.items()
     }
-    for label in _BED:
-        truth[f"{label.name.lower().removeprefix('bed_')}_share"] = post.volume_ml[label] / bed_ml
-    return truth
+    bed_ml, tumour_ml = sum(parts_ml.values()), pre.volume_ml[Label.TUMOUR]
+    truth: dict[str, float | str] = {
+        "tumour_ml": tumour_ml,
+        "bed_ml": bed_ml,
+        "shrinkage": bed_ml / tumour_ml,
+    }
+    return truth | {f"{name}_share": part / bed_ml for name, part in parts_ml.items()}

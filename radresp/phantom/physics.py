@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from radresp.phantom.tissue import Label, Properties
+from radresp.phantom.tissue import Properties
 
 _LATTICE = 64  # nodes along each edge of the texture lattice; it repeats beyond
 _NODE_MM = 2.0
@@ -39,7 +39,7 @@ def t2_signal(tissue: Properties, field_strength_t: float) -> NDArray[np.float64
 
     Examples
     --------
-    >>> from radresp.phantom.tissue import properties
+    >>> from radresp.phantom.tissue import Label, properties
     >>> signal = t2_signal(properties(1.5), 1.5)
     >>> round(float(signal[Label.TUMOUR] / signal[Label.MUSCLE]), 2)
     2.74
@@ -52,12 +52,14 @@ def dwi_signal(
 ) -> NDArray[np.float64]:
     """Fat-suppressed diffusion-weighted signal of every label, 0 to 1."""
     at_b0 = _spin_echo(tissue, DWI_TIMING[field_strength_t]) * tissue.visible_fraction
-    return at_b0 * np.exp(-b_s_per_mm2 * tissue.adc_um2_per_s * 1e-6)
+    faded: NDArray[np.float64] = at_b0 * np.exp(-b_s_per_mm2 * tissue.adc_um2_per_s * 1e-6)
+    return faded
 
 
 def _spin_echo(tissue: Properties, timing: Timing) -> NDArray[np.float64]:
     recovered = 1 - np.exp(-timing.tr_ms / tissue.t1_ms)
-    return tissue.proton_density * recovered * np.exp(-timing.te_ms / tissue.t2_ms)
+    signal: NDArray[np.float64] = recovered * np.exp(-timing.te_ms / tissue.t2_ms)
+    return tissue.proton_density * signal
 
 
 def texture_lattice(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -67,8 +69,9 @@ def texture_lattice(rng: np.random.Generator) -> NDArray[np.float32]:
     pattern from visit to visit.
     """
     white = rng.standard_normal((_LATTICE,) * 3, dtype=np.float32)
-    smooth = ndimage.gaussian_filter(white, 0.8, mode="wrap")
-    return smooth / smooth.std()
+    smooth: NDArray[np.float32] = ndimage.gaussian_filter(white, 0.8, mode="wrap")
+    smooth /= smooth.std()
+    return smooth
 
 
 def texture(
@@ -87,9 +90,10 @@ def texture(
     """
     matrix = affine[:3, :3][::-1, ::-1] / _NODE_MM
     offset = affine[:3, 3][::-1] / _NODE_MM
-    return ndimage.affine_transform(
+    pattern: NDArray[np.float32] = ndimage.affine_transform(
         lattice, matrix, offset, shape, np.float32, order=1, mode="grid-wrap"
     )
+    return pattern
 
 
 def coil_field(
@@ -115,7 +119,8 @@ def coil_field(
         + tilt[3] * x
         + tilt[4] * (y[:, None] * x)
     )
-    return np.exp(amount * log_field, dtype=np.float32)
+    field: NDArray[np.float32] = np.exp(amount * log_field, dtype=np.float32)
+    return field
 
 
 def magnitude(

@@ -19,6 +19,7 @@ from radresp.phantom.tissue import Label
 _MUSCULARIS_MM = 2.2
 _MUCOSA_MM = 1.2
 _REACH_MM = 48.0
+_LAYERS = (Label.MUCOSA, Label.SUBMUCOSA, Label.MUSCULARIS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,17 @@ class Rectum:
         """Thickness of the whole wall."""
         return _MUSCULARIS_MM + self.submucosa_mm + _MUCOSA_MM
 
+    def layer(
+        self, depth: NDArray[np.float32], labels: tuple[Label, Label, Label]
+    ) -> NDArray[np.uint8]:
+        """Mucosa, submucosa or muscularis (as labelled) at depths from the lumen surface, mm."""
+        mucosa, submucosa, muscularis = labels
+        inner = np.where(depth < _MUCOSA_MM, mucosa, submucosa)
+        outermost = depth >= _MUCOSA_MM + self.submucosa_mm
+        return np.where(outermost, muscularis, inner).astype(np.uint8)
+
     def axis_mm(self, z: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """x and y of the axis at height z."""
+        """Place (x, y) of the axis at height z."""
         x = self.bend_mm * np.sin(z * (2 * np.pi / 95) + self.bend_phase)
         y = self.back_mm - 0.0035 * (z - 8) ** 2
         return x, y
@@ -90,12 +100,8 @@ class Rectum:
             return
         distance, _, y = self.locate(plane.points(window))
         view = labels[window]
-        for depth, label in (
-            (0.0, Label.MUSCULARIS),
-            (_MUSCULARIS_MM, Label.SUBMUCOSA),
-            (_MUSCULARIS_MM + self.submucosa_mm, Label.MUCOSA),
-        ):
-            view[distance < -depth] = label
+        wall = distance < 0
+        view[wall] = self.layer(distance[wall] + np.float32(self.wall_mm), _LAYERS)
         lumen = distance < -self.wall_mm
         view[lumen] = np.where(y[lumen] < self.gas_level_mm, Label.GAS, Label.GEL)
 

@@ -132,8 +132,9 @@ def _store(
     signal: NDArray[np.float32], gain: float, sigma: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Magnitude with noise, as 12-bit integers."""
-    noisy = magnitude(signal, float(sigma), rng) * np.float32(gain)
-    return np.rint(noisy).clip(0, _WHITE).astype(np.float32)
+    noisy = magnitude(signal, sigma, rng) * np.float32(gain)
+    stored: NDArray[np.float32] = np.rint(noisy).clip(0, _WHITE)
+    return stored.astype(np.float32, copy=False)
 
 
 def _sample(

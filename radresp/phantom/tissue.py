@@ -45,7 +45,9 @@ class Label(IntEnum):
     BED_FIBROSIS = auto()
     BED_INFLAMMATION = auto()
     BED_VIABLE = auto()
-    BED_WALL = auto()
+    BED_MUSCULARIS = auto()
+    BED_SUBMUCOSA = auto()
+    BED_MUCOSA = auto()
 
 
 ROWS = {
@@ -72,7 +74,9 @@ ROWS = {
     Label.BED_FIBROSIS: "fibrosis_scar",
     Label.BED_INFLAMMATION: "inflammation_oedema",
     Label.BED_VIABLE: "treated_residual_tumour",
-    Label.BED_WALL: "rectal_wall_muscularis",
+    Label.BED_MUSCULARIS: "rectal_wall_muscularis",
+    Label.BED_SUBMUCOSA: "rectal_wall_submucosa",
+    Label.BED_MUCOSA: "rectal_wall_mucosa",
 }
 """Which row of the table a label takes its properties from. Flowing blood, cortical bone and air
 give no signal, as gas does."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from radresp import io, masks
 from radresp.core import (
     CaseFiles,
+    Mask,
     Note,
     NoteKind,
     RegionKey,
+    Roi,
     Sequence,
     Step,
     Timepoint,
@@ -23,6 +24,7 @@ from radresp.pipeline.pair import check_pair
 from radresp.pipeline.plan import Plan
 from radresp.pipeline.read import load_outline, load_role, needed_sequences, needed_visits
 
+LESIONS = (Roi.TUMOUR, Roi.BED, Roi.RESIDUAL)
 ESGAR_SLICE_MM = 3.0
 ESGAR_HIGH_B_S_PER_MM2 = 800.0
 
@@ -79,7 +81,7 @@ class CheckResult:
 
 
 def check_cohort(
-    cohort: io.Cohort, plan: Plan, *, watch: Callable[[str], None] | None = None
+    cohort: io.Cohort, plan: Plan, *, progress: Callable[[int, int], None] | None = None
 ) -> CheckResult:
     """Read every image and mask of every case and list whatever is wrong or odd.
 
@@ -89,8 +91,8 @@ def check_cohort(
         From the cohort table.
     plan : Plan
         Says which visits and sequences are needed, and the rules for masks.
-    watch : callable, optional
-        Called with each case id as it is finished.
+    progress : callable, optional
+        Called with (cases done, all).
 
     Returns
     -------
@@ -98,11 +100,11 @@ def check_cohort(
         In the order of the table; refusals first within a case.
     """
     findings = [_of_note("", "", note) for note in cohort.notes]
-    for files in cohort.cases:
+    for done, files in enumerate(cohort.cases, start=1):
         found = list(check_case(files, plan))
         findings += sorted(found, key=lambda finding: finding.severity != "refused")
-        if watch is not None:
-            watch(files.case_id)
+        if progress is not None:
+            progress(done, len(cohort.cases))
     findings += _shared_masks(cohort.cases)
     return CheckResult(tuple(files.case_id for files in cohort.cases), tuple(findings))
 
@@ -114,13 +116,11 @@ def check_case(files: CaseFiles, plan: Plan) -> Iterator[Finding]:
     for timepoint in needed_visits(plan):
         for sequence in needed_sequences(plan, timepoint):
             yield from _check_image(files, timepoint, sequence, volumes)
-    outlines = {}
-    for key, path in files.masks.items():
+    outlines: dict[RegionKey, Mask] = {}
+    for key in files.masks:
         image = volumes.get((key.timepoint, key.sequence))
         if image:
             yield from _check_mask(files, key, image[0], plan, outlines)
-        elif not path.exists():
-            yield _of_error(files, str(key), _missing(path))
     for (timepoint, sequence), found in volumes.items():
         for note in _protocol_notes(timepoint, sequence, found):
             yield _of_note(files.case_id, f"{timepoint}.{sequence}", note)
@@ -149,7 +149,7 @@ def _check_mask(
     key: RegionKey,
     image: Volume,
     plan: Plan,
-    outlines: dict[RegionKey, Any],
+    outlines: dict[RegionKey, Mask],
 ) -> Iterator[Finding]:
     try:
         mask, step = load_outline(files.masks[key], key.roi, image)
@@ -197,13 +197,14 @@ def _protocol_notes(
 def _coverage(
     files: CaseFiles,
     volumes: Mapping[tuple[Timepoint, Sequence], tuple[Volume, ...]],
-    outlines: Mapping[RegionKey, Any],
+    outlines: Mapping[RegionKey, Mask],
 ) -> Iterator[Finding]:
     """Whether the diffusion images cover what was outlined on T2, and how coarse they are."""
     for key, mask in outlines.items():
         for sequence in (Sequence.DWI, Sequence.ADC):
             found = volumes.get((key.timepoint, sequence))
-            if key.sequence is not Sequence.T2 or not found or mask.is_empty:
+            drawn_on_t2 = key.sequence is Sequence.T2 and not mask.is_empty
+            if key.roi not in LESIONS or not drawn_on_t2 or not found:
                 continue
             carried = resample_mask(mask, found[0].grid)
             share = carried.volume_ml / mask.volume_ml
@@ -246,10 +247,6 @@ def _tried(files: CaseFiles, role: str, task: Callable[[], Step]) -> Iterator[Fi
         yield _of_error(files, role, error)
     else:
         yield from (_of_note(files.case_id, role, note, files) for note in step.notes)
-
-
-def _missing(path: Any) -> RadrespError:
-    return io.missing_file(path)
 
 
 def _of_error(files: CaseFiles, role: str, error: RadrespError) -> Finding:

@@ -21,6 +21,7 @@ from radresp import io
 from radresp.core import CaseFiles, FeatureRow, NoteKind, Trail, notes_of
 from radresp.errors import CohortError, ExitCode, InputError, OutputError, RadrespError, locating
 from radresp.pipeline.acquisition import acquisition_of, summarise
+from radresp.pipeline.destination import check_output
 from radresp.pipeline.extract import extract_case
 from radresp.pipeline.page import save_prepared
 from radresp.pipeline.plan import Plan
@@ -211,7 +212,9 @@ def _claimed(cases: Sequence[CaseFiles], plan: Plan, folder: Path, force: bool) 
     """Hold the folder for this run and this plan."""
     if not cases:
         raise CohortError("NO_CASES", "the cohort has no case", expected="at least one row")
+    check_output(folder, {files.root for files in cases})
     with io.lock(folder):
+        io.sweep(folder)
         path = folder / "plan.yaml"
         if path.exists() and not force:
             _check_plan_unchanged(plan, path)

@@ -36,15 +36,18 @@ class DecisionRules(Settings):
 
 
 def decide(
-    p_ccr: float, interval: tuple[float, float], outside: tuple[str, ...], rules: DecisionRules
+    p_ccr: float | None,
+    interval: tuple[float, float] | None,
+    outside: tuple[str, ...],
+    rules: DecisionRules,
 ) -> tuple[Decision, tuple[str, ...]]:
     """Turn a probability, its interval and the doubts about the case into a decision.
 
     Parameters
     ----------
-    p_ccr : float
-        Probability of a complete response, 0 to 1.
-    interval : tuple of float
+    p_ccr : float or None
+        Probability of a complete response, 0 to 1; None when the classifier gave none.
+    interval : tuple of float or None
         Its interval.
     outside : tuple of str
         Reasons the case lies outside what the model was trained on; any of them abstains.
@@ -61,8 +64,8 @@ def decide(
     >>> decide(0.9, (0.7, 0.97), (), DecisionRules())[0]
     <Decision.COMPLETE_RESPONSE: 'complete_response'>
     """
-    if outside:
-        return Decision.ABSTAIN, outside
+    if outside or p_ccr is None or interval is None:
+        return Decision.ABSTAIN, outside or ("NO_PROBABILITY: the classifier gave none",)
     width = interval[1] - interval[0]
     if width > rules.max_interval_width:
         return Decision.ABSTAIN, (

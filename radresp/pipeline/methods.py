@@ -18,7 +18,7 @@ def describe_methods() -> dict[str, dict[str, Any]]:
         "masks": {"clean": masks.Clean, "rules": masks.MaskRules},
         "decision": {"decide": DecisionRules},
     }
-    registries = {
+    registries: dict[str, Mapping[str, Any]] = {
         "t2": intensity.METHODS,
         "registration": registration.METHODS,
         "families": features.FAMILIES,

@@ -61,7 +61,7 @@ def check_pair(files: CaseFiles) -> Step:
 
 def _visit_time(files: CaseFiles, facts: io.VisitFacts | None, column: str) -> datetime | None:
     said = files.clinical.get(column, "")
-    if said:
+    if said not in io.MISSING:
         return datetime.combine(date.fromisoformat(said), datetime.min.time())
     return facts.acquired if facts else None
 

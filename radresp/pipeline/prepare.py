@@ -100,7 +100,9 @@ def _fit_adc(desk: _Desk, timepoint: Timepoint) -> None:
 
 def _normalise_t2(desk: _Desk, timepoint: Timepoint) -> None:
     chosen = desk.plan.t2
-    muscle = desk.case.masks.get(RegionKey(timepoint, Sequence.T2, Roi.MUSCLE))
+    # Only the reference method asks for muscle; another method must not depend on who drew one.
+    drawn = desk.case.masks if chosen.method == "reference" else {}
+    muscle = drawn.get(RegionKey(timepoint, Sequence.T2, Roi.MUSCLE))
     volume, step = intensity.normalise(
         desk.case.image(timepoint, Sequence.T2),
         chosen.method,

@@ -140,16 +140,15 @@ def score_case(files: CaseFiles, scoring: ScoringModel) -> Scored:
         *(note.text for note in notes_of(row.trail, NoteKind.ABSTAIN)),
         *prediction.outside,
     )
-    low_high = prediction.interval
-    p_ccr = 1.0 - prediction.classes["residual"]
-    decision, reasons = decide(p_ccr, low_high, outside, scoring.plan.decision)
+    rules = scoring.plan.decision
+    decision, reasons = decide(prediction.p_ccr, prediction.interval, outside, rules)
     abstains = decision is Decision.ABSTAIN
     score = Score(
         case_id=files.case_id,
         endpoint=scoring.model.endpoint,
         decision=decision,
         classes={} if abstains else prediction.classes,
-        interval=None if abstains else low_high,
+        interval=None if abstains else prediction.interval,
         reasons=reasons,
         model_id=scoring.model_id,
         trail=(*row.trail, Step("pipeline", "score", notes=_model_notes(files, scoring))),
@@ -169,7 +168,7 @@ def score_record(scored: Scored, scoring: ScoringModel) -> dict[str, Any]:
         "classes": dict(score.classes),
         "decision": str(score.decision),
         "reasons": list(score.reasons),
-        "drivers": [dict(driver) for driver in scored.prediction.contributions],
+        "drivers": [driver._asdict() for driver in scored.prediction.contributions],
         "qc": scored.prepared.qc(),
         "model": {
             "id": score.model_id,

@@ -99,6 +99,8 @@ def training_table(
     plan: Path | None = None,
     id_column: str = "case_id",
     outcome_column: str = "outcome",
+    outcome_map: Mapping[str, str] | None = None,
+    drop: tuple[str, ...] = (),
 ) -> Joined:
     """Join a feature table with outcomes, from files.
 
@@ -112,12 +114,18 @@ def training_table(
         YAML plan.
     id_column, outcome_column : str
         Column names in tables not made by radresp.
+    outcome_map : mapping of str to str, optional
+        What the outcomes' own words mean, for example ``{"1": "residual", "0": "complete"}``.
+    drop : tuple of str
+        Columns of the feature table that are no features.
     """
     if outcomes is None:
         raise PlanError("USAGE", "no outcome table", expected="--outcomes CSV")
     table_path = features / "features.parquet" if features.is_dir() else features
-    said = io.load_outcomes(outcomes, id_column=id_column, outcome_column=outcome_column)
-    table = join_outcomes(io.load_features(table_path, id_column=id_column), said)
+    said = io.load_outcomes(
+        outcomes, id_column=id_column, outcome_column=outcome_column, outcome_map=outcome_map
+    )
+    table = join_outcomes(io.load_features(table_path, id_column=id_column, drop=drop), said)
     beside = table_path.parent
     saved_plan = beside / "plan.yaml"
     chosen = plan or (saved_plan if saved_plan.is_file() else None)

@@ -61,8 +61,8 @@ class Trained:
         counts = ", ".join(f"{n} {name}" for name, n in self.evaluation["class_counts"].items())
         return [
             f"{self.evaluation['cases']} cases ({counts}), endpoint {self.evaluation['endpoint']}",
-            "residual against the rest, repeated patient-grouped nested cross-validation:",
-            *_card_rows(self.evaluation["residual"]),
+            "complete response, by repeated patient-grouped nested cross-validation:",
+            *_figure_lines(self.evaluation["complete_response"]),
             *[f"- AUC of {n}: {auc:.3f}" for n, auc in self.evaluation["baselines"].items()],
         ]
 
@@ -168,7 +168,6 @@ def save_model(
 
 def model_card(trained: Trained, training_data: str) -> str:
     """The model's card in Markdown, every number filled in."""
-    residual = trained.evaluation["residual"]
     lines = [
         "# radresp model",
         "",
@@ -183,7 +182,7 @@ def model_card(trained: Trained, training_data: str) -> str:
         "",
         "## Performance by repeated, patient-grouped, nested cross-validation",
         "",
-        *_card_rows(residual),
+        *_figure_lines(trained.evaluation["complete_response"]),
         "",
         "## Single-number baselines (AUC, not cross-validated)",
         "",
@@ -192,38 +191,51 @@ def model_card(trained: Trained, training_data: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _card_rows(measured: Mapping[str, Any]) -> list[str]:
-    rows = []
-    for name, entry in measured.items():
-        if isinstance(entry, Mapping) and isinstance(entry.get("value"), float):
-            interval = entry.get("interval")
-            around = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
-            rows.append(f"- {name}: {entry['value']:.3f}{around}")
-    return rows
+SHOWN = {
+    "auc": "AUC",
+    "brier": "Brier score",
+    "calibration_slope": "calibration slope",
+    "calibration_intercept": "calibration intercept",
+}
+
+
+def _figure_lines(figures: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name, said in SHOWN.items():
+        figure = figures[name]
+        if figure["value"] is None:
+            lines.append(f"- {said}: none ({figure['reason']})")
+            continue
+        ends = (figure["low"], figure["high"])
+        around = "" if None in ends else f" ({ends[0]:.2f} to {ends[1]:.2f})"
+        lines.append(f"- {said} {figure['value']:.2f}{around}")
+    return lines
 
 
 def _evaluate(table: TrainingTable, out_of_fold: classify.OutOfFold, plan: Plan) -> dict[str, Any]:
-    residual = (table.y == "residual").to_numpy()
-    p = out_of_fold.p.loc[table.x.index, "residual"].to_numpy()
+    complete = (table.y != "residual").to_numpy()
+    p_ccr = out_of_fold.p_ccr.loc[table.x.index].to_numpy()
     return {
         "intended_use": INTENDED_USE,
         "endpoint": table.endpoint,
         "cases": len(table.y),
         "patients": int(table.groups.nunique()),
         "class_counts": {str(k): int(v) for k, v in table.y.value_counts().sort_index().items()},
-        "residual": evaluate.describe(residual, p, table.groups.to_numpy(), seed=plan.seed),
-        "baselines": _baselines(table.x, residual),
+        "complete_response": evaluate.describe(
+            complete, p_ccr, table.groups.to_numpy(), seed=plan.seed
+        ),
+        "baselines": _baselines(table.x, complete),
         "external_validation": "none",
-        "notes": [note.record() for note in (*table.notes, *out_of_fold.notes)],
+        "notes": [note.record() for note in (*table.notes, *out_of_fold.step.notes)],
     }
 
 
-def _baselines(x: pd.DataFrame, residual: Any) -> dict[str, float]:
+def _baselines(x: pd.DataFrame, complete: Any) -> dict[str, float]:
     """AUC of single features, orientated so that 0.5 is the worst."""
     found = {}
     for name, column in BASELINES.items():
         if column in x and x[column].notna().all():
-            auc = evaluate.auc(residual, x[column].to_numpy())
+            auc = evaluate.auc(complete, x[column].to_numpy())
             found[name] = max(auc, 1.0 - auc)
     return found
 

@@ -54,9 +54,9 @@ class Level:
 
 
 def level_of(
-    fixed: Volume, moving: Volume, area: Area, spacing_mm: float, unshade_mm: float
+    fixed: Volume, moving: Volume, area: Area, spacing_mm: float, unshade_mm: float = 0.0
 ) -> Level:
-    """One level: unshaded copies with no voxel edge shorter than ``spacing_mm``, where they fit."""
+    """One level: copies with no voxel edge shorter than ``spacing_mm``, where they fit."""
     part = area.coarser(spacing_mm)
     small_fixed, small_moving = (
         unshaded(coarse_copy(volume, coarse_grid(volume.grid, spacing_mm)), unshade_mm)
@@ -68,12 +68,16 @@ def level_of(
 def levels_of(
     fixed: Volume, moving: Volume, area: Area, spacings_mm: Sequence[float], unshade_mm: float
 ) -> tuple[Level, ...]:
-    """A pyramid without the levels, save the last, on which the area has too few voxels."""
+    """A pyramid without the levels, save the last, on which the area has too few voxels.
+
+    Only the last level is unshaded: slow changes of brightness help to find the neighbourhood, and
+    hurt when finding the place in it.
+    """
     enough = [
         spacing for spacing in spacings_mm[:-1] if area.coarser(spacing).points >= _FEWEST_POINTS
     ]
-    used = (*enough, spacings_mm[-1])
-    return tuple(level_of(fixed, moving, area, spacing, unshade_mm) for spacing in used)
+    coarse = [level_of(fixed, moving, area, spacing) for spacing in enough]
+    return (*coarse, level_of(fixed, moving, area, spacings_mm[-1], unshade_mm))
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def find(
     levels = levels_of(fixed, moving, area, spacings, settings.unshade_mm)
     whole = levels[0]
     if fixed_mask is not None:
-        whole = level_of(fixed, moving, area_around(fixed.grid), spacings[0], settings.unshade_mm)
+        whole = level_of(fixed, moving, area_around(fixed.grid), spacings[0])
     end = None if moving_mask is None else area_around(moving.grid, moving_mask).centre_mm
     starts, name, transform = _coarse_fit(descent, whole, levels[0], end)
     numbers = {}

@@ -160,6 +160,26 @@ def test_a_read_only_output_is_refused_before_any_work(tmp_path: Path) -> None:
     assert shown == "OUTPUT_READONLY 6\nOUTPUT_READONLY 6\n"
 
 
+def test_the_content_reaches_the_device_before_the_name_and_the_name_before_the_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    sync, rename = os.fsync, Path.replace
+
+    def watched_sync(handle: int) -> None:
+        steps.append(f"sync {Path(f'/proc/self/fd/{handle}').readlink().name}")
+        sync(handle)
+
+    def watched_rename(temp: Path, target: Path) -> Path:
+        steps.append("rename")
+        return rename(temp, target)
+
+    monkeypatch.setattr(os, "fsync", watched_sync)
+    monkeypatch.setattr(Path, "replace", watched_rename)
+    atomic.write_bytes(tmp_path / "x", NEW)
+    assert steps == [f"sync .x.{os.getpid()}.tmp", "rename", f"sync {tmp_path.name}"]
+
+
 @pytest.mark.parametrize("step", range(1, 9))
 def test_a_kill_before_any_step_leaves_the_old_or_the_new_file(tmp_path: Path, step: int) -> None:
     target = tmp_path / "result.bin"

@@ -402,6 +402,19 @@ def test_no_patient_attribute_in_what_leaves(tmp_path):
         assert keys == set()
 
 
+def test_library_warnings_do_not_tell_values(tmp_path, caplog, recwarn):
+    folder = make.write_series(tmp_path / "t2", make.make_series())
+    for path in folder.iterdir():
+        series = pydicom.dcmread(path).SeriesInstanceUID.encode()
+        wrong = make.CANARY.encode().ljust(len(series), b"x")
+        path.write_bytes(path.read_bytes().replace(series, wrong))
+    recwarn.clear()
+    with caplog.at_level("DEBUG"):
+        load_volumes(folder, Sequence.T2)
+    assert caplog.records == []
+    assert [str(warning.message) for warning in recwarn] == []
+
+
 def test_random_damage_never_raises_anything_else(tmp_path):
     folder = make.write_series(tmp_path / "t2", make.make_series(slices=4))
     path = make.file_of(folder, 1)

@@ -56,9 +56,9 @@ def picture(
         points = (points - centre - np.asarray(truth.GetTranslation())) @ turn + centre
     draw = np.random.default_rng(content)
     values = np.full(grid.size[::-1], 100.0)
-    for _ in range(45):
+    for _ in range(150):
         middle = draw.uniform((-40, -70, 5), (60, 30, 55))
-        width, height = draw.uniform(4, 14), draw.uniform(-120, 160)
+        width, height = draw.uniform(2.5, 10), draw.uniform(-120, 160)
         squared = ((points - middle) ** 2).sum(axis=-1)
         values += height * np.exp(-((squared / (2 * width**2)) ** 2))
     inside = np.indices(values.shape) / np.array(values.shape).reshape(3, 1, 1, 1)

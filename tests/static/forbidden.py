@@ -271,9 +271,9 @@ class _Gate(ast.NodeVisitor):
         for what in self.risks_of(node, name, keywords):
             self.report(node.lineno, what)
         if self.filename != WRITER and not self.on_temp(node, name):
-            what = self.write_of(node, name, keywords)
-            if what:
-                self.report(node.lineno, f"{what} outside {WRITER}")
+            written = self.write_of(node, name, keywords)
+            if written:
+                self.report(node.lineno, f"{written} outside {WRITER}")
         self.generic_visit(node)
 
     def risks_of(

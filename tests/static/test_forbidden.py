@@ -115,7 +115,7 @@ PLANTED = {
         "from radresp.io import atomic\nimport shutil\n"
         "with atomic.replacing(p) as temp:\n    shutil.copyfile(a, temp)"
     ): "shutil.copyfile",
-    "import nibabel as nib\nwith other.replacing(p) as temp:\n    nib.save(i, temp)": "nibabel.save",
+    "import nibabel as nib\nwith other.at(p) as temp:\n    nib.save(i, temp)": "nibabel.save",
 }
 
 ALLOWED = [

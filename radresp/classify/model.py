@@ -1,0 +1,283 @@
+"""The final model: learned once from all patients, with everything scoring needs to be honest.
+
+It holds its two fitted heads, its calibration line, a bootstrap ensemble for intervals, the extent
+of its training cases, and what a reader must know: classes, counts, prevalence, endpoint, seed,
+versions. Its quality is not measured here but by cross-validation beforehand.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy
+import sklearn
+from sklearn.pipeline import Pipeline
+
+from radresp import __version__
+from radresp.classify.calibration import Platt
+from radresp.classify.ensemble import Ensemble, fit_ensemble
+from radresp.classify.settings import ClassifierSettings
+from radresp.classify.support import Support
+from radresp.classify.table import RESIDUAL, Floats, TrainingTable, listed
+from radresp.classify.training import combine, train_heads
+from radresp.classify.tuning import Method, class_scores
+from radresp.core import Note, NoteKind, Step
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A fitted scaler and classifier with the names of its columns.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Columns in the order the pipeline wants them.
+    pipeline : Pipeline
+        Scale, classify.
+    """
+
+    columns: tuple[str, ...]
+    pipeline: Pipeline
+
+    def standardised(self, values: Floats) -> Floats:
+        """Values of shape (cases, columns) in training SDs from the training mean."""
+        scale = self.pipeline["scale"]
+        return np.asarray((values - scale.mean_) / scale.scale_)
+
+    def scores(self, values: Floats, classes: int) -> Floats:
+        """Log-probabilities up to a constant a case, shape (cases, classes)."""
+        return class_scores(
+            _RowByRow(self.pipeline["classify"]), self.standardised(values), classes
+        )
+
+
+@dataclass(frozen=True)
+class _RowByRow:
+    """A linear classifier whose answer for a row never depends on the rows beside it.
+
+    Matrix products may round differently by block size; a sum along each row does not.
+    """
+
+    classifier: Any
+
+    @property
+    def classes_(self) -> Any:
+        return self.classifier.classes_
+
+    def decision_function(self, z: Floats) -> Floats:
+        products = z[:, None, :] * self.classifier.coef_[None]
+        raw = products.sum(axis=2) + self.classifier.intercept_
+        return np.asarray(raw[:, 0] if raw.shape[1] == 1 else raw)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Everything needed to score a case, and to say when not to.
+
+    Parameters
+    ----------
+    method : str
+        Name of the method.
+    settings : ClassifierSettings
+        Its settings.
+    endpoint : str
+        What "complete response" means in the training outcomes.
+    classes : tuple of str
+        Sorted outcome names; residual is one of them.
+    columns : tuple of str
+        Every column a case must bring, sorted.
+    counts : dict of str to int
+        Training cases of each class.
+    patients : int
+        Training patients.
+    seed : int
+        The seed.
+    residual, subtype : Head
+        Residual against the rest; multinomial head only with three outcomes.
+    platt : Platt
+        Line from the residual head's score to log-odds.
+    ensemble : Ensemble
+        Spread of the residual head over bootstrap draws.
+    support : Support
+        Extent of the training cases.
+    quantiles : dict of str to tuple of float
+        5, 25, 50, 75 and 95 % training quantiles of each selected column.
+    hyperparameters : dict
+        The chosen combination of each head.
+    versions : dict of str to str
+        Versions it was fitted with.
+    step : Step
+        Settings, seconds and notes of the fit.
+    """
+
+    method: str
+    settings: ClassifierSettings
+    endpoint: str
+    classes: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: dict[str, int]
+    patients: int
+    seed: int
+    residual: Head
+    platt: Platt
+    ensemble: Ensemble
+    support: Support
+    quantiles: dict[str, tuple[float, ...]]
+    hyperparameters: dict[str, dict[str, float]]
+    versions: dict[str, str]
+    step: Step
+    subtype: Head | None = field(default=None)
+
+    @property
+    def cases(self) -> int:
+        """Number of training cases."""
+        return sum(self.counts.values())
+
+    @property
+    def prevalence(self) -> float:
+        """Share of complete responses among the training cases."""
+        return 1.0 - self.counts[RESIDUAL] / self.cases
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """Columns some head looks at."""
+        return self.support.selected
+
+    def log_odds(self, x: Floats) -> Floats:
+        """Calibrated log-odds of residual tumour for x of shape (cases, columns)."""
+        scores = self.residual.scores(x[:, self.places(self.residual.columns)], 2)
+        return self.platt.log_odds(scores[:, 1] - scores[:, 0])
+
+    def probabilities(self, x: Floats) -> Floats:
+        """Probability of each class, shape (cases, classes); rows sum to 1."""
+        p = 1.0 / (1.0 + np.exp(-self.log_odds(x)))
+        if self.subtype is None:
+            return combine(self.classes, p, None)
+        values = x[:, self.places(self.subtype.columns)]
+        return combine(self.classes, p, self.subtype.scores(values, len(self.classes)))
+
+    def places(self, names: tuple[str, ...]) -> list[int]:
+        """Positions of columns among ``columns``."""
+        where = {name: place for place, name in enumerate(self.columns)}
+        return [where[name] for name in names]
+
+
+def fit_table(
+    name: str,
+    method: Method,
+    settings: ClassifierSettings,
+    table: TrainingTable,
+    *,
+    endpoint: str,
+    seed: int,
+) -> Model:
+    """Learn the final model from every case of a checked table.
+
+    Parameters
+    ----------
+    name : str
+        The method's name.
+    method, settings
+        The classifier.
+    table : TrainingTable
+        The checked table.
+    endpoint : str
+        What "complete response" means in the outcomes, for example ``"pCR"``.
+    seed : int
+        Makes tuning, solver and ensemble repeatable.
+    """
+    start = time.perf_counter()
+    everything = np.ones(len(table.ids), dtype=bool)
+    heads = train_heads(method, settings, table, everything, repeats=settings.repeats, seed=seed)
+    ensemble = fit_ensemble(method, settings, table, heads, seed)
+    selected = heads.selected()
+    support = Support.of(table.x, table.columns, selected, settings)
+    chosen = {"residual": heads.candidate.record()}
+    subtype = None
+    if heads.subtype is not None and heads.subtype_candidate is not None:
+        subtype = _head(heads.subtype, table.columns)
+        chosen["subtype"] = heads.subtype_candidate.record()
+    inside = np.nanquantile(table.x[:, selected], QUANTILES, axis=0).T
+    notes = (*table.notes, *heads.notes, *_fit_notes(heads.residual, table, selected))
+    seconds = time.perf_counter() - start
+    return Model(
+        method=name,
+        settings=settings,
+        endpoint=endpoint,
+        classes=table.classes,
+        columns=table.columns,
+        counts=table.counts,
+        patients=int(np.unique(table.groups).size),
+        seed=seed,
+        residual=_head(heads.residual, table.columns),
+        platt=heads.platt,
+        ensemble=ensemble,
+        support=support,
+        quantiles=dict(zip(support.selected, map(tuple, inside.tolist()), strict=True)),
+        hyperparameters=chosen,
+        versions=current_versions(),
+        step=Step("classify", name, settings.model_dump(mode="json"), seconds, notes),
+        subtype=subtype,
+    )
+
+
+def current_versions() -> dict[str, str]:
+    """Versions of the software that makes a model's numbers."""
+    return {
+        "radresp": __version__,
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
+
+
+def _head(pipeline: Pipeline, columns: tuple[str, ...]) -> Head:
+    """The part of a fitted pipeline that scoring needs: no selection, and no filling of gaps."""
+    names = np.array(columns)[pipeline["select"].get_support()].tolist()
+    kept = [(step, pipeline[step]) for step in ("scale", "classify")]
+    return Head(tuple(names), Pipeline(kept))
+
+
+def _fit_notes(residual: Pipeline, table: TrainingTable, selected: Any) -> tuple[Note, ...]:
+    notes = []
+    classifier = residual["classify"]
+    if not classifier.coef_.any():
+        notes.append(
+            Note(
+                NoteKind.WARNING,
+                "NO_FEATURE_USED",
+                "the penalty left no feature in the residual head",
+                "",
+                "every case gets the prevalence",
+            )
+        )
+    z = residual[:-1].transform(table.x)
+    score, residual_cases = classifier.decision_function(z), table.residual == 1
+    if score[residual_cases].min() > score[~residual_cases].max():
+        notes.append(
+            Note(
+                NoteKind.WARNING,
+                "SEPARATION",
+                f"{selected.sum()} features separate the {len(table.ids)} training cases perfectly",
+                "",
+                "judge the model by its out-of-fold figures only",
+            )
+        )
+    gaps = np.isnan(table.x[:, selected]).any(axis=0)
+    if gaps.any():
+        names = np.array(table.columns)[selected][gaps]
+        notes.append(
+            Note(
+                NoteKind.INFO,
+                "FEATURE_IMPUTED",
+                f"selected columns with training gaps: {listed(names)}",
+                "",
+                "filled by the median while learning; a new case without them is not scored",
+            )
+        )
+    return tuple(notes)

@@ -1,0 +1,244 @@
+"""A model as bytes and back: audited skops for scikit-learn objects, JSON for the rest.
+
+Source: skops' persistence format; fault catalogue 2.9. Nothing is ever unpickled. Loading audits
+every type against skops' own list with nothing added, checks versions, label coding and finite
+weights, and recomputes a stored reference case before the model may score anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from radresp.classify.archive import dump_pipeline, load_pipeline
+from radresp.classify.calibration import Platt
+from radresp.classify.ensemble import Ensemble
+from radresp.classify.model import Head, Model, current_versions
+from radresp.classify.settings import ClassifierSettings
+from radresp.classify.support import Support
+from radresp.classify.table import RESIDUAL, VOCABULARIES
+from radresp.core import Note, NoteKind, Step
+from radresp.errors import ModelError
+
+FORMAT = 1
+JSON_MEMBER = "model.json"
+HEADS = ("residual", "subtype")
+_TOLERANCE = 1e-6
+
+
+def dump(model: Model) -> dict[str, bytes]:
+    """A model as named members; equal models give equal bytes.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+
+    Returns
+    -------
+    dict of str to bytes
+        ``model.json``, ``residual.skops`` and, with three outcomes, ``subtype.skops``.
+    """
+    record: dict[str, Any] = {
+        "format": FORMAT,
+        "method": model.method,
+        "settings": model.settings.model_dump(mode="json"),
+        "endpoint": model.endpoint,
+        "classes": list(model.classes),
+        "positive": RESIDUAL,
+        "columns": list(model.columns),
+        "counts": model.counts,
+        "patients": model.patients,
+        "seed": model.seed,
+        "platt": asdict(model.platt),
+        "ensemble": model.ensemble.record(),
+        "support": model.support.record(),
+        "quantiles": model.quantiles,
+        "hyperparameters": model.hyperparameters,
+        "versions": model.versions,
+        "notes": [note.record() for note in model.step.notes],
+        "heads": {},
+        "reference": _reference(model),
+    }
+    members: dict[str, bytes] = {}
+    for name in HEADS:
+        head: Head | None = getattr(model, name)
+        if head is not None:
+            record["heads"][name] = list(head.columns)
+            members[f"{name}.skops"] = dump_pipeline(head.pipeline)
+    text = json.dumps(record, sort_keys=True, allow_nan=False, indent=1)
+    return {JSON_MEMBER: text.encode(), **members}
+
+
+def restore_model(
+    members: Mapping[str, bytes], kinds: Mapping[str, type[ClassifierSettings]]
+) -> Model:
+    """The inverse of :func:`dump`, with every check.
+
+    Parameters
+    ----------
+    members : mapping of str to bytes
+        As :func:`dump` gives them.
+    kinds : mapping of str to type
+        Settings of each known method.
+
+    Raises
+    ------
+    ModelError
+        ``MODEL_FORMAT``, ``MODEL_NEWER``, ``MODEL_UNTRUSTED``, ``MODEL_VERSION``,
+        ``LABEL_CODING``, ``MODEL_WEIGHTS`` or ``MODEL_SELF_TEST``.
+    """
+    record = _record(members)
+    try:
+        model = _assemble(record, members, kinds)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ValidationError) as error:
+        raise ModelError(
+            "MODEL_FORMAT",
+            f"{JSON_MEMBER} does not describe a model ({type(error).__name__})",
+            file=JSON_MEMBER,
+        ) from error
+    _check_labels(model, record)
+    _check_weights(model)
+    return _self_tested(model, record)
+
+
+def _record(members: Mapping[str, bytes]) -> dict[str, Any]:
+    if JSON_MEMBER not in members:
+        raise ModelError("MODEL_FORMAT", f"{JSON_MEMBER} is missing", file=JSON_MEMBER)
+    try:
+        record = json.loads(members[JSON_MEMBER])
+    except (ValueError, RecursionError):
+        raise ModelError("MODEL_FORMAT", "it is not JSON", file=JSON_MEMBER) from None
+    version = record.get("format") if isinstance(record, dict) else None
+    if not isinstance(version, int):
+        raise ModelError("MODEL_FORMAT", "no format number", file=JSON_MEMBER)
+    if version > FORMAT:
+        raise ModelError(
+            "MODEL_NEWER",
+            f"model format {version}",
+            expected=f"at most {FORMAT}",
+            action="update radresp",
+            file=JSON_MEMBER,
+        )
+    return dict(record)
+
+
+def _assemble(
+    record: dict[str, Any],
+    members: Mapping[str, bytes],
+    kinds: Mapping[str, type[ClassifierSettings]],
+) -> Model:
+    name = record["method"]
+    if name not in kinds:
+        raise ModelError("MODEL_FORMAT", f"unknown method {name}", expected=", ".join(kinds))
+    heads = {
+        head: Head(tuple(columns), load_pipeline(f"{head}.skops", members))
+        for head, columns in record["heads"].items()
+    }
+    settings = kinds[name].model_validate(record["settings"])
+    notes = tuple(
+        Note(NoteKind(n["severity"]), n["code"], n["found"], n["expected"], n["action"], n["file"])
+        for n in record["notes"]
+    )
+    return Model(
+        method=name,
+        settings=settings,
+        endpoint=str(record["endpoint"]),
+        classes=tuple(record["classes"]),
+        columns=tuple(record["columns"]),
+        counts={label: int(count) for label, count in record["counts"].items()},
+        patients=int(record["patients"]),
+        seed=int(record["seed"]),
+        platt=Platt(**{key: float(value) for key, value in record["platt"].items()}),
+        ensemble=Ensemble.restored(record["ensemble"]),
+        support=Support.restored(record["support"]),
+        quantiles={column: tuple(values) for column, values in record["quantiles"].items()},
+        hyperparameters=record["hyperparameters"],
+        versions={key: str(value) for key, value in record["versions"].items()},
+        step=Step("classify", name, record["settings"], 0.0, notes),
+        residual=heads["residual"],
+        subtype=heads.get("subtype"),
+    )
+
+
+def _check_labels(model: Model, record: dict[str, Any]) -> None:
+    known = any(set(model.classes) <= set(words) for words in VOCABULARIES)
+    coded = model.residual.pipeline["classify"].classes_.tolist() == [0, 1]
+    if model.subtype is not None:
+        seen = model.subtype.pipeline["classify"].classes_
+        coded = coded and set(seen.tolist()) <= set(range(len(model.classes)))
+    same = set(model.counts) == set(model.classes)
+    if not (known and coded and same and record["positive"] == RESIDUAL in model.classes):
+        raise ModelError(
+            "LABEL_CODING",
+            f"classes {', '.join(model.classes)}, positive class {record['positive']}",
+            expected=f"1 = {RESIDUAL}",
+            file=JSON_MEMBER,
+        )
+
+
+def _check_weights(model: Model) -> None:
+    arrays: list[Any] = [
+        list(asdict(model.platt).values()),
+        model.ensemble.weights,
+        model.ensemble.offsets,
+        model.ensemble.low,
+        model.ensemble.high,
+        model.support.centre,
+        model.support.spread,
+        model.support.precision,
+        [model.support.farthest, model.support.most_outside],
+    ]
+    for head in (model.residual, model.subtype):
+        if head is not None:
+            scale, classifier = head.pipeline["scale"], head.pipeline["classify"]
+            arrays += [scale.mean_, scale.scale_, classifier.coef_, classifier.intercept_]
+    if not all(np.isfinite(values).all() for values in arrays):
+        raise ModelError("MODEL_WEIGHTS", "a weight is NaN or infinite", expected="finite numbers")
+
+
+def _reference(model: Model) -> dict[str, Any]:
+    """A made-up case, every selected column at its training median, and its probabilities."""
+    values = {name: model.quantiles[name][2] for name in model.selected}
+    return {"values": values, "p": _reference_p(model, values)}
+
+
+def _reference_p(model: Model, values: Mapping[str, float]) -> list[float]:
+    row = np.full((1, len(model.columns)), np.nan)
+    row[0, model.places(tuple(values))] = list(values.values())
+    return [float(p) for p in model.probabilities(row)[0]]
+
+
+def _self_tested(model: Model, record: dict[str, Any]) -> Model:
+    try:
+        reference = record["reference"]
+        found = np.array(_reference_p(model, reference["values"]))
+        error = float(np.abs(found - np.array(reference["p"], dtype=float)).max())
+    except (KeyError, TypeError, ValueError, IndexError) as problem:
+        raise ModelError(
+            "MODEL_FORMAT", "heads and columns do not fit together", file=JSON_MEMBER
+        ) from problem
+    made, here = model.versions["scikit-learn"], current_versions()["scikit-learn"]
+    other = made.split(".")[:2] != here.split(".")[:2]
+    if not error <= _TOLERANCE:
+        raise ModelError(
+            "MODEL_VERSION" if other else "MODEL_SELF_TEST",
+            f"made with scikit-learn {made}, here {here}; the reference case is off by {error:.2g}",
+            expected=f"the stored probability within {_TOLERANCE:g}",
+            action="use the versions the model was made with" if other else "fetch the model again",
+        )
+    if not other:
+        return model
+    note = Note(
+        NoteKind.WARNING,
+        "MODEL_VERSION",
+        f"made with scikit-learn {made}, here {here}",
+        "",
+        f"the reference case was reproduced within {_TOLERANCE:g}",
+    )
+    return replace(model, step=replace(model.step, notes=(*model.step.notes, note)))
