@@ -7,7 +7,7 @@ same draw. Every member is then one row of weights on log-odds.
 The interval is about the model: where its calibrated probability for such a case would lie with
 other training patients. In simulations (60 to 150 patients, 300 features) a 90 % interval held the
 true event rate among cases of that score in 90 to 99 %. It is not the range of the one patient's
-own chance, which also depends on what the features do not show; it held that in 60 to 70 %.
+own chance, which also depends on what the features do not show; it held that in about 70 %.
 """
 
 from __future__ import annotations

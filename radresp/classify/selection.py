@@ -25,7 +25,7 @@ from radresp.errors import CohortError
 _TINY = 1e-12
 
 
-class ColumnSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
+class ColumnSelector(SelectorMixin, BaseEstimator):
     """Keeps the columns that differ most between classes and do not repeat each other.
 
     Parameters

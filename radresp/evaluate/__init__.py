@@ -23,12 +23,12 @@ from radresp.evaluate.calibration import (
     calibration_line,
     ece,
     log_loss,
-    multiclass_log_loss,
     observed_expected,
     scaled_brier,
 )
 from radresp.evaluate.intervals import bootstrap_interval, bootstrap_values, wilson_interval
-from radresp.evaluate.summary import Describe, describe, describe_classes
+from radresp.evaluate.multiclass import describe_classes, multiclass_log_loss
+from radresp.evaluate.summary import Describe, describe
 from radresp.evaluate.utility import (
     DecisionPoint,
     Proportion,

@@ -73,31 +73,6 @@ def log_loss(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> fl
     return plain(-pairs.mean(xlogy(pairs.y, safe) + xlogy(1 - pairs.y, 1 - safe)))
 
 
-def multiclass_log_loss(index: ArrayLike, p: ArrayLike) -> float:
-    """Mean negative log-probability of the true class, in nats.
-
-    Parameters
-    ----------
-    index : array-like of shape (n,)
-        Column of the true class of each case.
-    p : array-like of shape (n, classes)
-        Probabilities, each row summing to 1.
-
-    Raises
-    ------
-    InputError
-        ``SCORE_INVALID`` when rows do not sum to 1 or leave [0, 1].
-    """
-    table, column = np.asarray(p, float), np.asarray(index, int)
-    valid = table.ndim == 2 and column.shape == table.shape[:1] and table.size > 0
-    if not valid or not _rows_are_probabilities(table):
-        raise InputError(
-            "SCORE_INVALID", "the class table is not one of probabilities", expected="rows sum to 1"
-        )
-    true = np.clip(table[np.arange(column.size), column], NEAREST, 1.0)
-    return float(-np.log(true).mean())
-
-
 def calibration_line(
     y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None
 ) -> tuple[float, float]:
@@ -210,12 +185,6 @@ def _members(p: Floats, bins: int) -> list[np.ndarray]:
 def _both_classes(pairs: Pairs) -> np.ndarray:
     events = pairs.weighted_events
     return (events > 0) & (events < pairs.weighted_total)
-
-
-def _rows_are_probabilities(table: Floats) -> bool:
-    finite = bool(np.isfinite(table).all())
-    inside = finite and bool(((table >= 0) & (table <= 1)).all())
-    return inside and bool(np.allclose(table.sum(axis=1), 1.0, atol=1e-6))
 
 
 def _two_parameters(pairs: Pairs, x: Floats) -> tuple[Floats, Floats]:

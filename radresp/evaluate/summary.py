@@ -8,19 +8,17 @@ unless the entry's ``method`` says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
 from radresp.core import Settings
-from radresp.errors import InputError
 from radresp.evaluate import calibration as cal
 from radresp.evaluate import utility
-from radresp.evaluate.auc import auc, auc_bootstrap, auc_interval, average_precision
+from radresp.evaluate.auc import auc, auc_interval, average_precision
 from radresp.evaluate.intervals import Metric, bootstrap_values, percentile_interval
 from radresp.evaluate.pairs import Floats, check_probabilities
 
@@ -30,12 +28,12 @@ class Describe(Settings):
 
     level: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of all intervals.")
     bins: int = Field(10, ge=2, le=50, description="Quantile bins of the calibration table.")
-    thresholds: tuple[float, ...] = Field(
+    thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
         (0.5, 0.6, 0.7, 0.8, 0.9),
         max_length=50,
         description="Probabilities at which sensitivity and the like are given, each in [0, 1].",
     )
-    curve: tuple[float, ...] = Field(
+    curve: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
         tuple(round(0.05 * k, 2) for k in range(1, 20)),
         max_length=200,
         description="Thresholds of the decision curve, each in [0, 1).",
@@ -95,7 +93,7 @@ def describe(
     result: dict[str, Any] = {
         **counts,
         "patients": int(np.unique(patients).size),
-        "prevalence": _number(pairs.y.mean()) if pairs.y.size else None,
+        "prevalence": number(pairs.y.mean()) if pairs.y.size else None,
         "level": chosen.level,
         "repeats": repeats,
         "seed": seed,
@@ -104,92 +102,12 @@ def describe(
         pairs.y, pairs.p, patients, seed, repeats, chosen
     ).items():
         ends = percentile_interval(values, chosen.level)
-        result[name] = _entry(value, ends, counts, "patient bootstrap", name)
+        result[name] = entry(value, ends, counts, "patient bootstrap", name)
     result["ece"] = _widened(result["ece"])
     value = auc(pairs.y, pairs.p)
     ends = auc_interval(pairs.y, pairs.p, chosen.level)
-    result["auc_delong"] = _entry(value, ends, counts, "DeLong, logit scale", "auc")
+    result["auc_delong"] = entry(value, ends, counts, "DeLong, logit scale", "auc")
     return result | _tables(pairs.y, pairs.p, chosen)
-
-
-def describe_classes(
-    labels: Sequence[str],
-    p: ArrayLike,
-    classes: Sequence[str],
-    groups: ArrayLike | None = None,
-    *,
-    residual: str = "residual",
-    seed: int,
-    repeats: int = 2000,
-    settings: Describe | None = None,
-) -> dict[str, Any]:
-    """Figures of a classifier of two or three outcomes.
-
-    Parameters
-    ----------
-    labels : sequence of str, length n
-        True class of each case.
-    p : array-like of shape (n, classes)
-        Probabilities, rows summing to 1.
-    classes : sequence of str
-        Names of the columns.
-    groups : array-like of shape (n,), optional
-        Patient of each case.
-    residual : str
-        The class that is not a complete response.
-    seed, repeats, settings
-        As in :func:`describe`.
-
-    Returns
-    -------
-    dict
-        ``complete_versus_residual`` holds :func:`describe` of the event "anything but residual";
-        ``log_loss`` is over all classes; ``one_versus_rest`` gives each class's AUC with its
-        bootstrap interval.
-
-    Raises
-    ------
-    InputError
-        ``LABEL_UNKNOWN`` for a label that is no column, ``SCORE_INVALID`` for unusable numbers.
-    """
-    table, names = np.asarray(p, float), list(classes)
-    unknown = sorted(set(labels) - set(names)) or ({residual} - set(names))
-    if unknown:
-        raise InputError(
-            "LABEL_UNKNOWN", f"no column for {min(unknown)}", expected=", ".join(names)
-        )
-    index = np.array([names.index(label) for label in labels], dtype=int)
-    loss = cal.multiclass_log_loss(index, table)
-    level = (settings or Describe()).level
-    k = names.index(residual)
-    event = (index != k).astype(float)
-    # 1 - p may leave [0, 1] by rounding when p came from a renormalised row.
-    complete = np.clip(1.0 - table[:, k], 0.0, 1.0)
-    return {
-        "n": len(index),
-        "counts": {name: int((index == i).sum()) for i, name in enumerate(names)},
-        "log_loss": _number(loss),
-        "complete_versus_residual": describe(
-            event, complete, groups, seed=seed, repeats=repeats, settings=settings
-        ),
-        "one_versus_rest": {
-            name: _class_auc(index == i, table[:, i], groups, seed, repeats, level)
-            for i, name in enumerate(names)
-        },
-    }
-
-
-def _class_auc(
-    event: np.ndarray,
-    p: Floats,
-    groups: ArrayLike | None,
-    seed: int,
-    repeats: int,
-    level: float,
-) -> dict[str, Any]:
-    ends = auc_bootstrap(event, p, groups, seed=seed, repeats=repeats, level=level)
-    counts = {"n": int(event.size), "events": int(event.sum())}
-    return _entry(auc(event, p), ends, counts, "patient bootstrap", "auc")
 
 
 def _figures(
@@ -255,28 +173,29 @@ def _tables(y: Floats, p: Floats, chosen: Describe) -> dict[str, Any]:
             for at in (utility.at_threshold(y, p, t, chosen.level) for t in chosen.thresholds)
         ],
         "decision_curve": [
-            {name: _number(value) for name, value in point._asdict().items()}
+            {name: number(value) for name, value in point._asdict().items()}
             for point in utility.decision_curve(y, p, chosen.curve)
         ],
         "calibration_bins": [
-            {name: _number(value) for name, value in row._asdict().items()}
+            {name: number(value) for name, value in row._asdict().items()}
             for row in cal.calibration_bins(y, p, chosen.bins, chosen.level)
         ],
     }
 
 
-def _entry(
+def entry(
     value: float, ends: tuple[float, float], counts: dict[str, int], method: str, name: str
 ) -> dict[str, Any]:
+    """One figure with its interval and counts; None and a reason where it does not exist."""
     reason = ""
     if not np.isfinite(value):
         reason = _why_missing(name, counts)
     elif not np.isfinite(ends[0]):
         reason = "too many bootstrap draws, or too few cases of a class, to give an interval"
     return {
-        "value": _number(value),
-        "low": _number(ends[0]),
-        "high": _number(ends[1]),
+        "value": number(value),
+        "low": number(ends[0]),
+        "high": number(ends[1]),
         **counts,
         "method": method,
         "reason": reason,
@@ -295,9 +214,9 @@ def _why_missing(name: str, counts: dict[str, int]) -> str:
 
 def _proportion(share: utility.Proportion) -> dict[str, Any]:
     return {
-        "value": _number(share.value),
-        "low": _number(share.low),
-        "high": _number(share.high),
+        "value": number(share.value),
+        "low": number(share.low),
+        "high": number(share.high),
         "part": share.part,
         "whole": share.whole,
         "method": "Wilson",
@@ -305,7 +224,8 @@ def _proportion(share: utility.Proportion) -> dict[str, Any]:
     }
 
 
-def _number(value: Any) -> float | int | None:
+def number(value: Any) -> float | int | None:
+    """A JSON-ready number; None for NaN and infinity."""
     if isinstance(value, int):
         return value
     return float(value) if np.isfinite(value) else None

@@ -52,22 +52,23 @@ def noise_level(
     5.0
     """
     low, high = blocks(low_b), blocks(high_b)
-    # A block with exact zeros is padding that the scanner wrote, not measured air.
-    measured = (low.min(axis=-1) > 0) & (high.min(axis=-1) > 0)
-    low_mean, high_mean = low.mean(axis=-1), high.mean(axis=-1)
-    edges = [
-        (
-            float(np.median(low_mean[at][measured[at]])),
-            float(np.median(high_mean[at][measured[at]])),
-        )
-        for at in _EDGES
-        if np.count_nonzero(measured[at]) >= _FEWEST
-    ]
-    body = low_mean > threshold
+    edges = [level for at in _EDGES if (level := _level(low[at], high[at])) is not None]
+    means = low.mean(axis=-1)
+    body = means > threshold
     if not edges or not body.any():
         return None
     air_low, air_high = min(edges)
     # Air is far darker than tissue and, being noise, does not fade with b; dark tissue does.
-    if np.median(low_mean[body]) < 3 * air_low or air_high < 0.7 * air_low:
+    if np.median(means[body]) < 3 * air_low or air_high < 0.7 * air_low:
         return None
     return air_high / _MEAN
+
+
+def _level(low: NDArray[np.float32], high: NDArray[np.float32]) -> tuple[float, float] | None:
+    """Typical block mean of both images along one edge, None where too little was measured."""
+    # A block with exact zeros is padding that the scanner wrote, not measured air.
+    measured = (low.min(axis=-1) > 0) & (high.min(axis=-1) > 0)
+    if np.count_nonzero(measured) < _FEWEST:
+        return None
+    at_low, at_high = (float(np.median(b[measured].mean(axis=-1))) for b in (low, high))
+    return at_low, at_high

@@ -1,8 +1,22 @@
-"""Room: outlines. Tidy them, grow them in millimetres, carry them, say which cannot be used."""
+"""Masks: tidy them, check them, grow and shrink them, and carry them from image to image.
 
-from radresp.masks.carry import carry
+Masks travel, images stay: what is measured in a region is never interpolated. Every function
+returns a new mask and, where it decides anything, a step that says what it did.
+"""
+
+from radresp.masks.carry import carry, outside_fraction
 from radresp.masks.clean import Clean, clean
 from radresp.masks.morphology import grow, ring, shrink
 from radresp.masks.rules import MaskRules, check_mask
 
-__all__ = ["Clean", "MaskRules", "carry", "check_mask", "clean", "grow", "ring", "shrink"]
+__all__ = [
+    "Clean",
+    "MaskRules",
+    "carry",
+    "check_mask",
+    "clean",
+    "grow",
+    "outside_fraction",
+    "ring",
+    "shrink",
+]

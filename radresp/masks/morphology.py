@@ -1,8 +1,9 @@
-"""Grow, shrink and ring in millimetres.
+"""Grow and shrink outlines by millimetres, and make the ring around one.
 
-Exact Euclidean distances between voxel centres on the mask's own, possibly anisotropic, grid
-(scipy.ndimage.distance_transform_edt; Felzenszwalb & Huttenlocher 2012): a 5 mm margin is 5 mm
-in every direction the grid can resolve, and less than a slice where slices are thicker.
+Exact Euclidean distances between voxel centres, on grids whose voxels are not cubes: 5 mm means
+5 mm in every direction, however thick the slices. Source of the distance transform: Maurer, Qi and
+Raghavan, IEEE Trans Pattern Anal Mach Intell 2003;25:265-270, as implemented in SciPy. When: for
+the surroundings of a tumour or a treated bed, and for safety margins.
 """
 
 from __future__ import annotations
@@ -12,83 +13,112 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from radresp.core import Mask, Roi
-from radresp.errors import InputError
+from radresp.errors import PlanError
 
 
-def grow(mask: Mask, margin_mm: float) -> Mask:
-    """Add every voxel whose centre lies within a distance of the mask.
-
-    Parameters
-    ----------
-    mask : Mask
-        Outline to grow.
-    margin_mm : float
-        Distance, mm, at least 0.
-
-    Examples
-    --------
-    >>> from radresp.core import Grid
-    >>> point = np.zeros((5, 5, 5), bool)
-    >>> point[2, 2, 2] = True
-    >>> grow(Mask.from_array(point, Grid((5, 5, 5), (1, 1, 1)), Roi.TUMOUR), 1.0).voxel_count
-    7
-    """
-    _check_distance(margin_mm)
-    if mask.is_empty or margin_mm == 0:
-        return mask
-    return mask.with_array(_distance_mm(~mask.array, mask) <= margin_mm)
-
-
-def shrink(mask: Mask, margin_mm: float) -> Mask:
-    """Keep only voxels whose centre lies further than a distance from everything outside.
+def grow(mask: Mask, mm: float) -> Mask:
+    """The mask with every voxel whose centre lies within a distance of a voxel inside.
 
     Parameters
     ----------
     mask : Mask
-        Outline to shrink; may become empty.
-    margin_mm : float
-        Distance, mm, at least 0. Beyond the image's border counts as inside.
-    """
-    _check_distance(margin_mm)
-    inside = mask.array
-    if margin_mm == 0 or inside.all():
-        return mask
-    return mask.with_array(_distance_mm(inside, mask) > margin_mm)
-
-
-def ring(mask: Mask, width_mm: float, gap_mm: float = 0.0) -> Mask:
-    """The shell around a mask: what growing by gap and width adds beyond growing by gap.
-
-    Parameters
-    ----------
-    mask : Mask
-        Outline inside the ring.
-    width_mm : float
-        Width of the ring, mm, above 0.
-    gap_mm : float, optional
-        Distance left free between mask and ring, mm.
+        Outline; an empty one stays empty.
+    mm : float
+        Distance between voxel centres, mm; at least 0. Less than one voxel edge changes nothing
+        along that edge.
 
     Returns
     -------
     Mask
-        Named ``ring``.
+        Cut off at the border of the grid.
+
+    Raises
+    ------
+    PlanError
+        ``CONFIG_RANGE`` when ``mm`` is negative or not a number.
+
+    Examples
+    --------
+    >>> from radresp.core import Grid
+    >>> drawn = np.zeros((3, 7, 7))
+    >>> drawn[1, 3, 3] = 1
+    >>> dot = Mask.from_array(drawn, Grid((7, 7, 3), (1, 1, 3)), Roi.TUMOUR)
+    >>> grow(dot, 1).voxel_count, grow(dot, 3).voxel_count
+    (5, 31)
     """
-    if width_mm <= 0:
-        raise InputError("MASK_MARGIN", f"a ring {width_mm:g} mm wide", expected="more than 0 mm")
+    _check_distance(mm)
+    return mask.with_array(_within(mask, mm))
+
+
+def shrink(mask: Mask, mm: float) -> Mask:
+    """The mask without the voxels whose centre lies within a distance of a voxel outside.
+
+    Parameters
+    ----------
+    mask : Mask
+        Outline. What lies beyond the grid counts as outside.
+    mm : float
+        Distance between voxel centres, mm; at least 0.
+
+    Returns
+    -------
+    Mask
+        May be empty, and says so.
+
+    Raises
+    ------
+    PlanError
+        ``CONFIG_RANGE`` when ``mm`` is negative or not a number.
+    """
+    _check_distance(mm)
+    padded = np.pad(mask.array, 1)
+    depth = ndimage.distance_transform_edt(padded, sampling=mask.grid.spacing_mm[::-1])
+    return mask.with_array(depth[1:-1, 1:-1, 1:-1] > mm)
+
+
+def ring(mask: Mask, width_mm: float, gap_mm: float = 0.0) -> Mask:
+    """The tissue around a mask: between a gap and the gap plus a width away from it.
+
+    Parameters
+    ----------
+    mask : Mask
+        Outline of the tumour or bed.
+    width_mm : float
+        Width of the ring, mm; at least 0.
+    gap_mm : float, optional
+        Distance kept to the outline, mm: keeps partial-volume voxels of the outline out.
+
+    Returns
+    -------
+    Mask
+        Named ``ring``; never overlaps the mask. Cut off at the border of the grid.
+
+    Raises
+    ------
+    PlanError
+        ``CONFIG_RANGE`` when a distance is negative or not a number.
+    """
+    _check_distance(width_mm)
     _check_distance(gap_mm)
-    if mask.is_empty:
-        return mask.named(Roi.RING)
-    distance = _distance_mm(~mask.array, mask)
-    return Mask.from_array(
-        (distance > gap_mm) & (distance <= gap_mm + width_mm), mask.grid, Roi.RING
+    around = _within(mask, gap_mm + width_mm) & ~_within(mask, gap_mm)
+    return mask.with_array(around).named(Roi.RING)
+
+
+def _within(mask: Mask, mm: float) -> NDArray[np.bool_]:
+    """Voxels whose centre is at most a distance from a voxel inside, ordered (z, y, x)."""
+    drawn = mask.array
+    if not drawn.any():
+        return drawn
+    spacing = mask.grid.spacing_mm[::-1]
+    box = tuple(
+        slice(max(found.start - int(mm // edge), 0), found.stop + int(mm // edge))
+        for found, edge in zip(ndimage.find_objects(drawn.view(np.uint8))[0], spacing, strict=True)
     )
+    grown = np.zeros_like(drawn)
+    grown[box] = ndimage.distance_transform_edt(~drawn[box], sampling=spacing) <= mm
+    return grown
 
 
-def _distance_mm(flags: NDArray[np.bool_], mask: Mask) -> NDArray[np.float64]:
-    """Distance from each set voxel (z, y, x) to the nearest unset one, mm."""
-    return ndimage.distance_transform_edt(flags, sampling=mask.grid.spacing_mm[::-1])
-
-
-def _check_distance(margin_mm: float) -> None:
-    if not (np.isfinite(margin_mm) and margin_mm >= 0):
-        raise InputError("MASK_MARGIN", f"a margin of {margin_mm:g} mm", expected="0 mm or more")
+def _check_distance(mm: float) -> None:
+    if not (np.isfinite(mm) and mm >= 0):
+        raise PlanError("CONFIG_RANGE", f"a distance of {mm} mm", expected="0 mm or more")

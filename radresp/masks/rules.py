@@ -1,138 +1,195 @@
-"""Rules: what makes an outline unusable, and what is merely odd.
+"""What a mask must be before anything is computed from it: a region of the body, drawn in 3-D.
 
-Source: fault catalogue 2.4. When to use: on every mask as drawn, with the image it was drawn on.
+Source: faults catalogue, section 2.4 and A11. When: on the mask as drawn, on the image it was drawn
+on, before cleaning. What makes a mask unusable is refused; what makes it doubtful is noted.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from time import perf_counter
 
 import numpy as np
+import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydantic import Field
 
-from radresp.core import Mask, Note, NoteKind, Settings, Step, Volume, check_same_grid
+from radresp.core import (
+    Mask,
+    Note,
+    NoteKind,
+    Roi,
+    Sequence,
+    Settings,
+    Step,
+    Volume,
+    check_same_grid,
+)
 from radresp.errors import InputError
-from radresp.masks.clean import component_sizes
+from radresp.masks.slices import pieces, slice_count
 
 
 class MaskRules(Settings):
-    """Limits for a usable outline."""
+    """Limits for masks."""
 
-    min_voxels: int = Field(64, ge=1, description="Fewest voxels for texture (clinical.md 3.3).")
-    max_fov_fraction: float = Field(
-        0.5, gt=0, le=1, description="Largest share of the field of view; more is inverted."
+    min_voxels: int = Field(
+        64, ge=1, le=100_000, description="Fewest voxels texture can be measured on. Count."
     )
-    max_background_fraction: float = Field(
-        0.5,
-        gt=0,
-        le=1,
-        description="Largest share of the outline darker than the air level of the image.",
+    min_slices: int = Field(
+        3, ge=1, le=50, description="Fewest slices with anything drawn; 1 admits 2-D masks. Count."
     )
-    air_level: float = Field(
-        0.05,
+    max_fraction: float = Field(
+        0.5, gt=0, le=1, description="Largest fraction of the image a mask may cover."
+    )
+    min_signal_fraction: float = Field(
+        0.03,
         ge=0,
-        lt=1,
-        description="Air level: this share of the image's 99th percentile, 0 to 1.",
+        le=0.5,
+        description="T2: lowest median inside, as a fraction of the way from the image's 1st to "
+        "its 99th percentile. ADC: not used, the median must be above 0.",
+    )
+    min_piece_fraction: float = Field(
+        0.1, ge=0, le=1, description="Pieces smaller than this part of the mask are noted."
     )
 
 
-def check_mask(mask: Mask, volume: Volume, settings: MaskRules | None = None) -> Step:
-    """Refuse an outline that cannot be used; note what is odd about one that can.
+def check_mask(mask: Mask, volume: Volume, settings: MaskRules = MaskRules()) -> Step:  # noqa: B008
+    """Refuse a mask that cannot be a region of the body, and note what is odd about it.
 
     Parameters
     ----------
     mask : Mask
-        Outline as drawn.
+        The outline.
     volume : Volume
         The image it was drawn on.
     settings : MaskRules, optional
-        Defaults when not given.
+        Limits.
 
     Returns
     -------
     Step
-        Warnings ``MASK_2D`` (one slice), ``MASK_ISLANDS`` and ``ROI_AT_EDGE``.
+        With warnings ``MASK_2D``, ``MASK_ISLANDS`` and ``ROI_AT_EDGE``.
 
     Raises
     ------
     InputError
-        ``MASK_EMPTY``, ``MASK_TOO_SMALL``, ``MASK_INVERTED``, ``MASK_ON_BACKGROUND`` or
-        ``ROI_CONSTANT``.
+        ``MASK_EMPTY``, ``MASK_TOO_SMALL``, ``MASK_INVERTED``, ``MASK_ON_BACKGROUND``,
+        ``ROI_NONFINITE``, ``ROI_CONSTANT``.
     GeometryError
-        ``MASK_GEOMETRY`` when it lies on another grid.
+        ``MASK_GEOMETRY`` when the mask is not on the image's grid.
     """
-    started = perf_counter()
-    settings = settings or MaskRules()
+    started = time.perf_counter()
     check_same_grid(volume, mask)
-    inside = mask.array
-    _check_size(mask, inside, settings)
-    _check_values(mask, volume, inside, settings)
-    notes = tuple(_odd(mask, inside))
-    seconds = perf_counter() - started
-    return Step("masks", "check_mask", settings.model_dump(mode="json"), seconds, notes)
+    drawn = mask.array
+    _check_extent(drawn, mask, settings)
+    _check_values(volume, mask, settings)
+    notes = tuple(_odd(drawn, mask, settings))
+    seconds = time.perf_counter() - started
+    return Step("masks", "check_mask", settings.model_dump(), seconds, notes)
 
 
-def _check_size(mask: Mask, inside: NDArray[np.bool_], settings: MaskRules) -> None:
-    count = mask.voxel_count
+def _check_extent(drawn: NDArray[np.bool_], mask: Mask, settings: MaskRules) -> None:
+    count = int(drawn.sum())
     if count == 0:
         raise InputError(
             "MASK_EMPTY",
             f"the {mask.roi} mask has 0 voxels",
             expected=f"at least {settings.min_voxels}",
-            action="draw the region; the treated bed is drawn even when no tumour is visible",
+            action="draw the region or leave the mask out",
         )
-    if count < settings.min_voxels:
-        raise InputError(
-            "MASK_TOO_SMALL",
-            f"the {mask.roi} mask has {count} voxels",
-            expected=f"at least {settings.min_voxels}",
-            action="draw the whole region, scar included",
-        )
-    if count > settings.max_fov_fraction * inside.size:
+    if count > settings.max_fraction * drawn.size:
         raise InputError(
             "MASK_INVERTED",
-            f"the {mask.roi} mask covers {count / inside.size:.0%} of the field of view",
-            expected=f"at most {settings.max_fov_fraction:.0%}",
+            f"the {mask.roi} mask covers {count / drawn.size:.0%} of the image",
+            expected=f"at most {settings.max_fraction:.0%}",
             action="check whether inside and outside are swapped",
+        )
+    slices = slice_count(drawn, mask.grid)
+    if count < settings.min_voxels or slices < settings.min_slices:
+        raise InputError(
+            "MASK_TOO_SMALL",
+            f"the {mask.roi} mask has {count} voxels in {slices} slices",
+            expected=f"at least {settings.min_voxels} voxels in {settings.min_slices} slices",
+            action="draw the whole region on every slice that shows it",
         )
 
 
-def _check_values(
-    mask: Mask, volume: Volume, inside: NDArray[np.bool_], settings: MaskRules
-) -> None:
-    picture = volume.array
-    values = picture[inside]
+def _check_values(volume: Volume, mask: Mask, settings: MaskRules) -> None:
+    values = volume.values_in(mask)
+    if volume.background is not None:
+        unmeasured = sitk.GetArrayViewFromImage(volume.background)[mask.array] != 0
+        if 2 * int(unmeasured.sum()) > values.size:
+            raise _on_background(mask, f"{unmeasured.mean():.0%} of it without a measurement")
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise InputError(
+            "ROI_NONFINITE",
+            f"{bad} voxels of the {mask.roi} mask hold no number",
+            expected="0",
+            action="leave them out of the mask",
+        )
+    if mask.roi is not Roi.LUMEN:
+        _check_signal(volume, values, mask, settings)
     if values.min() == values.max():
         raise InputError(
             "ROI_CONSTANT",
-            f"the image is constant ({values[0]:g}) inside the {mask.roi} mask",
-            expected="an image with contrast",
-            action="check that the mask lies on the right image",
-        )
-    air = settings.air_level * float(np.percentile(picture, 99))
-    dark = float((values <= air).mean())
-    if dark > settings.max_background_fraction:
-        raise InputError(
-            "MASK_ON_BACKGROUND",
-            f"{dark:.0%} of the {mask.roi} mask lies on air or background",
-            expected=f"at most {settings.max_background_fraction:.0%}",
-            action="check whether the mask is flipped or belongs to another image",
+            f"every voxel of the {volume.sequence} inside the {mask.roi} mask is {values[0]:g}",
+            expected="values that differ",
+            action="check that the mask belongs to this image",
         )
 
 
-def _odd(mask: Mask, inside: NDArray[np.bool_]) -> Iterator[Note]:
-    slices = np.flatnonzero(inside.any(axis=(1, 2)))
-    if slices.size == 1:
-        found = f"the {mask.roi} mask lies in one slice"
+def _check_signal(
+    volume: Volume, values: NDArray[np.float32], mask: Mask, settings: MaskRules
+) -> None:
+    """Air is dark on T2 and has no ADC; a high b-value image is dark in healthy tissue too."""
+    median = float(np.median(values))
+    if volume.sequence is Sequence.ADC and median <= 0:
+        raise _on_background(mask, f"an ADC of {median:g}e-6 mm2/s (median)")
+    if volume.sequence is Sequence.T2:
+        everything = volume.array
+        dark, bright = np.percentile(everything[np.isfinite(everything)], [1, 99])
+        level = (median - dark) / max(bright - dark, np.finfo(np.float32).tiny)
+        if level <= settings.min_signal_fraction:
+            raise _on_background(
+                mask, f"{level:.1%} of the image's brightness (median), as dark as air"
+            )
+
+
+def _on_background(mask: Mask, what: str) -> InputError:
+    return InputError(
+        "MASK_ON_BACKGROUND",
+        f"the {mask.roi} mask lies on background: {what}",
+        expected="tissue",
+        action="check whether the mask is flipped or belongs to another image",
+    )
+
+
+def _odd(drawn: NDArray[np.bool_], mask: Mask, settings: MaskRules) -> Iterator[Note]:
+    if slice_count(drawn, mask.grid) == 1:
         yield Note(
-            NoteKind.WARNING, "MASK_2D", found, "a volume", "3-D shape features are left out"
+            NoteKind.WARNING,
+            "MASK_2D",
+            f"the {mask.roi} mask is drawn on one slice",
+            expected="the whole volume",
+            action="shape in 3-D has no meaning here",
         )
-    sizes = component_sizes(inside)
-    if sizes.size > 1 and sizes[-1] < 0.1 * sizes[0]:
-        found = f"the {mask.roi} mask has {sizes.size} pieces of {sizes[0]} to {sizes[-1]} voxels"
-        yield Note(NoteKind.WARNING, "MASK_ISLANDS", found, "one piece, or pieces of some size")
-    if slices[0] == 0 or slices[-1] == len(inside) - 1:
-        found = f"the {mask.roi} mask reaches the first or last slice"
-        yield Note(NoteKind.WARNING, "ROI_AT_EDGE", found, "slices beyond the region on both sides")
+    counts = pieces(drawn)[1]
+    small = counts < settings.min_piece_fraction * counts.sum()
+    if counts.size > 1 and small.any():
+        yield Note(
+            NoteKind.WARNING,
+            "MASK_ISLANDS",
+            f"the {mask.roi} mask has {counts.size} pieces, {int(small.sum())} of them with less "
+            f"than {settings.min_piece_fraction:.0%} of it",
+            expected="one piece, or few of similar size",
+            action="check for stray voxels",
+        )
+    if any(drawn.take(end, axis=axis).any() for axis in range(3) for end in (0, -1)):
+        yield Note(
+            NoteKind.WARNING,
+            "ROI_AT_EDGE",
+            f"the {mask.roi} mask touches the border of the image",
+            expected="image on all sides of it",
+            action="the region may continue beyond the image: volume and shape are then too small",
+        )

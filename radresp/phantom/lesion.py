@@ -97,7 +97,10 @@ class Lesion:
         if self.pattern is None:
             view[inside] = Label.TUMOUR
             return
-        view[inside] = self._fill(_within(points, inside), rectum.layer(depth[inside], _RECOVERED))
+        wall = rectum.layer(depth[inside], _RECOVERED)
+        scar, inflamed = (_look_up(lattice, _within(points, inside)) for lattice in self.pattern)
+        filled = np.where(inflamed < self.cuts[1], np.uint8(Label.BED_INFLAMMATION), wall)
+        view[inside] = np.where(scar < self.cuts[0], np.uint8(Label.BED_FIBROSIS), filled)
         self._paint_islands(view, inside, points)
 
     def _box(self, rectum: Rectum) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -125,14 +128,6 @@ class Lesion:
         outer = rectum.wall_mm + self.outward_mm * growth * (1 + 0.35 * rough)
         inside[inside] = (edge < 1) & (deep > -self.inward_mm * growth) & (deep < outer)
         return inside, depth
-
-    def _fill(self, points: Points, wall: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Scar, inflammation or recovered wall, by the levels of the two patterns."""
-        if self.pattern is None:
-            raise TypeError("an untreated lesion has no mixture")
-        scar, inflamed = (_look_up(lattice, points) for lattice in self.pattern)
-        filled = np.where(inflamed < self.cuts[1], np.uint8(Label.BED_INFLAMMATION), wall)
-        return np.where(scar < self.cuts[0], np.uint8(Label.BED_FIBROSIS), filled)
 
     def _paint_islands(
         self, view: NDArray[np.uint8], inside: NDArray[np.bool_], points: Points

@@ -35,7 +35,7 @@ from radresp.core.frozen import frozen
 from radresp.phantom.anatomy import draw_anatomy, later
 from radresp.phantom.lesion import draw_bed, draw_tumour, lesion_volume_ml
 from radresp.phantom.outcome import draw_clinical, draw_mixture, outcome_of
-from radresp.phantom.physics import texture_lattice
+from radresp.phantom.physics import texture_lattice, timing
 from radresp.phantom.scanner import Scan, Subject, core_of_muscle, scan_dwi, scan_t2
 from radresp.phantom.settings import PhantomSettings
 from radresp.phantom.tissue import Label, properties, vary
@@ -79,7 +79,7 @@ class PhantomPatient:
     outcome : str
         ``fibrosis``, ``inflammation`` or ``residual``.
     truth : mapping of str to float or str
-        Shares of the tissues in the bed (sum 1), volumes in mL, motion, field strength.
+        Shares of the tissues in the bed (sum 1), volumes in mL, motion, field strength, TR, TE.
     clinical : mapping of str to str
         The clinical row, as text. Synthetic, and ``site`` says so.
     """
@@ -141,8 +141,13 @@ def make_patient(index: int, seed: int, settings: PhantomSettings | None = None)
     clinical = draw_clinical(outcome, sex, field, settings, rng[_Stream.CLINICAL])
     made_with = settings.model_dump(mode="json") | {"index": index, "seed": seed}
     step = Step("phantom", "make_patient", made_with, perf_counter() - started)
-    truth = _truth(scans[Timepoint.PRE], scans[Timepoint.POST])
-    truth |= motion | {"field_strength_t": field, "outcome": outcome}
+    truth: dict[str, float | str] = {
+        **_truth(scans[Timepoint.PRE], scans[Timepoint.POST]),
+        **motion,
+        **timing(field),
+        "field_strength_t": field,
+        "outcome": outcome,
+    }
     case = Case(f"phantom_{index:04d}", volumes, masks, clinical, (step,))
     return PhantomPatient(case, outcome, truth, clinical)
 
@@ -255,15 +260,11 @@ def _masks(timepoint: Timepoint, subject: Subject, t2: Scan) -> dict[RegionKey, 
     }
 
 
-def _truth(pre: Scan, post: Scan) -> dict[str, float | str]:
+def _truth(pre: Scan, post: Scan) -> dict[str, float]:
     """Volumes and shares, counted at the sample points of the T2."""
     parts_ml = {
         name: sum(post.volume_ml[label] for label in labels) for name, labels in _BED.items()
     }
     bed_ml, tumour_ml = sum(parts_ml.values()), pre.volume_ml[Label.TUMOUR]
-    truth: dict[str, float | str] = {
-        "tumour_ml": tumour_ml,
-        "bed_ml": bed_ml,
-        "shrinkage": bed_ml / tumour_ml,
-    }
-    return truth | {f"{name}_share": part / bed_ml for name, part in parts_ml.items()}
+    volumes = {"tumour_ml": tumour_ml, "bed_ml": bed_ml, "shrinkage": bed_ml / tumour_ml}
+    return volumes | {f"{name}_share": part / bed_ml for name, part in parts_ml.items()}

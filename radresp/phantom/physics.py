@@ -34,6 +34,17 @@ T2_TIMING = {1.5: Timing(4000, 100), 3.0: Timing(4500, 100)}
 DWI_TIMING = {1.5: Timing(5000, 75), 3.0: Timing(5000, 65)}
 
 
+def timing(field_strength_t: float) -> dict[str, float]:
+    """Repetition and echo times of both sequences, ms, by name."""
+    t2, dwi = T2_TIMING[field_strength_t], DWI_TIMING[field_strength_t]
+    return {
+        "t2_tr_ms": t2.tr_ms,
+        "t2_te_ms": t2.te_ms,
+        "dwi_tr_ms": dwi.tr_ms,
+        "dwi_te_ms": dwi.te_ms,
+    }
+
+
 def t2_signal(tissue: Properties, field_strength_t: float) -> NDArray[np.float64]:
     """T2-weighted turbo-spin-echo signal of every label, 0 to 1.
 
@@ -56,9 +67,9 @@ def dwi_signal(
     return faded
 
 
-def _spin_echo(tissue: Properties, timing: Timing) -> NDArray[np.float64]:
-    recovered = 1 - np.exp(-timing.tr_ms / tissue.t1_ms)
-    signal: NDArray[np.float64] = recovered * np.exp(-timing.te_ms / tissue.t2_ms)
+def _spin_echo(tissue: Properties, times: Timing) -> NDArray[np.float64]:
+    recovered = 1 - np.exp(-times.tr_ms / tissue.t1_ms)
+    signal: NDArray[np.float64] = recovered * np.exp(-times.te_ms / tissue.t2_ms)
     return tissue.proton_density * signal
 
 

@@ -50,7 +50,7 @@ def load_case(files: CaseFiles, plan: Plan) -> Case:
                 trail += steps
                 roles[timepoint, read[0].sequence] = (read, steps[0])
                 volumes |= {VolumeKey(timepoint, v.sequence, v.b_s_per_mm2): v for v in read}
-        masks, steps = _load_masks(files, volumes)
+        masks, steps = _load_masks(files, volumes, plan)
         trail += [*steps, acquisition_step(roles)]
         return Case(files.case_id, volumes, masks, files.clinical, tuple(trail))
 
@@ -65,6 +65,12 @@ def needed_sequences(plan: Plan, timepoint: Timepoint) -> tuple[Sequence, ...]:
     """The sequences the plan needs of one visit; T2 always, since masks are drawn on it."""
     asked = {key.sequence for key in plan.regions if key.timepoint is timepoint}
     return tuple(s for s in Sequence if s in asked | {Sequence.T2})
+
+
+def needed_outlines(plan: Plan) -> frozenset[Roi]:
+    """The outlines that can matter to the plan: a broken one that does not must refuse no case."""
+    asked = {key.roi for key in plan.regions} | {Roi.TUMOUR, Roi.BED}
+    return frozenset(asked | ({Roi.MUSCLE} if plan.t2.method == "reference" else set()))
 
 
 def load_role(
@@ -98,14 +104,14 @@ def load_role(
 
 
 def _load_masks(
-    files: CaseFiles, volumes: dict[VolumeKey, Volume]
+    files: CaseFiles, volumes: dict[VolumeKey, Volume], plan: Plan
 ) -> tuple[dict[RegionKey, Mask], Trail]:
-    """Read every named mask whose image was read."""
+    """Read the masks the plan can use whose image was read."""
     masks: dict[RegionKey, Mask] = {}
     steps: list[Step] = []
     for key, path in files.masks.items():
         drawn_on = [v for k, v in volumes.items() if k[:2] == (key.timepoint, key.sequence)]
-        if drawn_on:
+        if drawn_on and key.roi in needed_outlines(plan):
             masks[key], step = load_outline(path, key.roi, drawn_on[0])
             steps.append(step)
     return masks, tuple(steps)

@@ -102,7 +102,7 @@ def align(
     InputError
         ``IMG_CONSTANT``, ``MASK_EMPTY``, ``REGISTRATION_FAILED``.
     PlanError
-        ``METHOD`` for an unknown method or another method's settings.
+        ``CONFIG_KEY`` for an unknown method or another method's settings.
     ResourceError
         ``TIMEOUT``.
 
@@ -134,13 +134,13 @@ def align(
 def _chosen(method: str, settings: Settings | None) -> QualityRules:
     if method not in METHODS:
         raise PlanError(
-            "METHOD", f"registration method '{method}'", expected=f"one of {', '.join(METHODS)}"
+            "CONFIG_KEY", f"registration method '{method}'", expected=f"one of {', '.join(METHODS)}"
         )
     kind = METHODS[method].settings
     chosen = kind() if settings is None else settings
     if not isinstance(chosen, kind):
         raise PlanError(
-            "METHOD",
+            "CONFIG_KEY",
             f"{type(chosen).__name__} settings for registration method '{method}'",
             expected=f"{kind.__name__} settings",
         )

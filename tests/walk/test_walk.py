@@ -1,0 +1,439 @@
+"""From folders to a probability, as a user walks: synthetic cohort, model, scores, real DICOM."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from builders import shared_data
+from commands import Shown, correlation, radresp, tree
+
+from radresp import intensity, io
+from radresp.core import Roi, Sequence, resample_mask, resample_volume
+from radresp.notice import INTENDED_USE
+from radresp.pipeline.demo import demo_settings
+from radresp.pipeline.synthetic import make_phantom_cohort
+
+CASES = 24
+SEED = 11
+PLAN = """\
+classifier:
+  settings: {outer_folds: 3, repeats: 1, inner_folds: 3, ensemble: 20, min_per_class: 5}
+"""
+SCORE_KEYS = {
+    "intended_use", "case_id", "endpoint", "p_ccr", "interval", "classes", "decision", "reasons",
+    "qc", "model", "versions", "fixes", "warnings",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cohort, its features and a model, made once by the commands themselves."""
+    folder = tmp_path_factory.mktemp("walk")
+    (folder / "plan.yaml").write_text(PLAN)
+    for name, cases, first in (("cohort", CASES, 0), ("new", 2, CASES)):
+        make_phantom_cohort(folder / name, cases, SEED, first=first, settings=demo_settings())
+    extracted = radresp(
+        "extract", folder / "cohort/cohort.csv", "-o", folder / "features",
+        "--plan", folder / "plan.yaml", "--progress", "none",
+    )  # fmt: skip
+    assert extracted.code == 0, extracted.err
+    trained = radresp(
+        "train", folder / "features", "--outcomes", folder / "cohort/outcomes.csv",
+        "-o", folder / "model", "--progress", "none", "--plan", folder / "plan.yaml",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    return folder
+
+
+def score(home: Path, case: Path, out: Path, *more: str) -> Shown:
+    return radresp("score", case, "--model", home / "model", "-o", out, *more)
+
+
+def new_case(home: Path) -> Path:
+    return home / "new" / f"phantom_{CASES:04d}"
+
+
+# ---------------------------------------------------------------------------------- synthetic
+
+
+def test_a_new_case_gets_a_score_with_everything_it_rests_on(home: Path, tmp_path: Path) -> None:
+    shown = score(home, new_case(home), tmp_path / "out")
+    assert shown.code == 0, shown.err
+    record = json.loads((tmp_path / "out/score.json").read_text())
+    assert set(record) >= SCORE_KEYS
+    assert record["intended_use"] == INTENDED_USE
+    assert "SYNTHETIC_MODEL" in {note["code"] for note in record["warnings"]}
+    if record["decision"] == "abstain":
+        assert record["p_ccr"] is None
+        assert record["reasons"]
+    else:
+        low, high = record["interval"]
+        assert 0 <= low <= record["p_ccr"] <= high <= 1
+        assert sum(record["classes"].values()) == pytest.approx(1)
+        assert record["p_ccr"] == pytest.approx(1 - record["classes"]["residual"])
+    page = (tmp_path / "out/report.html").read_text()
+    assert INTENDED_USE in page
+    assert page.count("data:image/png;base64") == 4
+    run = json.loads((tmp_path / "out/run.json").read_text())
+    assert run["exit_code"] == 0
+    assert {entry["path"] for entry in run["outputs"]} == {"score.json", "report.html"}
+
+
+def test_the_same_case_gets_the_same_bytes_and_json_says_the_same(
+    home: Path, tmp_path: Path
+) -> None:
+    first = score(home, new_case(home), tmp_path / "a", "--json")
+    second = score(home, new_case(home), tmp_path / "b", "--json")
+    for name in ("p_ccr", "classes", "decision", "reasons", "qc"):
+        assert first.json[name] == second.json[name]
+    assert first.json["p_ccr"] == json.loads((tmp_path / "a/score.json").read_text())["p_ccr"]
+
+
+def test_extraction_resumes_without_redoing_and_survives_a_damaged_record(home: Path) -> None:
+    features = home / "features"
+    before = tree(features)
+    words = (
+        "extract", home / "cohort/cohort.csv", "-o", features,
+        "--plan", home / "plan.yaml", "--json", "--progress", "none",
+    )  # fmt: skip
+    assert radresp(*words).json["kept"] == CASES
+    (features / "cases/phantom_0001.json").write_text('{"key": 1, "body"')
+    again = radresp(*words)
+    assert again.json["kept"] == CASES - 1
+    after = tree(features)
+    changed = {name for name in before if before[name] != after[name]}
+    # Only records of times may differ: the log of runs, and seconds in the redone case's trail.
+    assert changed <= {"status.jsonl", "run.json", "cases/phantom_0001.json"}
+
+
+def test_another_plan_never_mixes_into_a_folder(home: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("ring_mm: 7\n")
+    before = tree(home / "features")
+    shown = radresp(
+        "extract", home / "cohort/cohort.csv", "-o", home / "features", "--plan", plan, "--json"
+    )
+    assert shown.code == 6
+    assert shown.json["error"]["code"] == "CONFIG_CHANGED"
+    assert "ring_mm" in shown.json["error"]["found"]
+    del before["run.json"]
+    assert before.items() <= tree(home / "features").items()
+
+
+def test_a_bed_nobody_drew_is_carried_over_and_says_so(home: Path, tmp_path: Path) -> None:
+    case = tmp_path / "case_without_bed"
+    shutil.copytree(new_case(home), case)
+    (case / "post/bed.nii.gz").unlink()
+    shown = score(home, case, tmp_path / "out", "--json")
+    assert shown.code == 0, shown.out
+    notes = [note for step in shown.json["trail"] for note in step["notes"]]
+    assert "BED_PROPAGATED" in {note["code"] for note in notes}
+    assert shown.json["qc"]["volume_ml"]["post.t2.bed"] > 0
+
+
+def test_prepare_writes_masks_transforms_and_pictures_and_resumes(
+    home: Path, tmp_path: Path
+) -> None:
+    words = ("prepare", new_case(home), "-o", tmp_path / "out", "--json", "--progress", "none")
+    shown = radresp(*words)
+    assert shown.code == 0, shown.out
+    case = tmp_path / "out" / new_case(home).name
+    assert {path.name for path in case.iterdir()} == {
+        "images", "masks", "qc", "qc.json", "transforms",
+    }  # fmt: skip
+    bed = nib.load(case / "masks/post.t2.bed.nii.gz")
+    assert set(np.unique(np.asarray(bed.dataobj))) == {0, 1}
+    assert radresp(*words).json["kept"] == 1
+
+
+def test_register_writes_transform_image_and_quality(home: Path, tmp_path: Path) -> None:
+    case = new_case(home)
+    shown = radresp(
+        "register", case / "post/t2.nii.gz", case / "pre/t2.nii.gz", "-o", tmp_path / "out",
+        "--fixed-mask", case / "post/bed.nii.gz", "--json",
+    )  # fmt: skip
+    assert shown.code == 0, shown.out
+    assert shown.json["verdict"] in {"good", "doubtful"}
+    assert {"transform.tfm", "moved.nii.gz", "quality.json"} <= set(tree(tmp_path / "out"))
+
+
+def test_features_of_one_image_are_named_numbers(home: Path) -> None:
+    case = new_case(home)
+    shown = radresp("features", case / "post/t2.nii.gz", case / "post/bed.nii.gz", "--json")
+    assert shown.code == 0, shown.out
+    found = shown.json["features"]
+    assert found["post.t2.bed.volumetry.volume_ml"] > 0
+    assert np.isfinite([value for value in found.values() if value is not None]).all()
+
+
+def test_check_finds_nothing_to_refuse_in_a_sound_cohort(home: Path) -> None:
+    shown = radresp("check", home / "new/cohort.csv", "--json")
+    assert shown.code == 0
+    assert shown.json["refused"] == []
+
+
+def test_two_workers_give_the_bytes_of_one(home: Path, tmp_path: Path) -> None:
+    tables = []
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        shown = radresp(
+            "extract", home / "new/cohort.csv", "-o", out, "--workers", str(workers), "--json",
+            "--progress", "none",
+        )  # fmt: skip
+        assert shown.code == 0, shown.out
+        tables.append((out / "features.csv").read_bytes())
+    assert tables[0] == tables[1]
+
+
+# ---------------------------------------------------------------------------------- bad input
+
+
+@pytest.fixture
+def case(home: Path, tmp_path: Path) -> Path:
+    """A copy of a sound case to spoil."""
+    folder = tmp_path / "spoiled"
+    shutil.copytree(new_case(home), folder)
+    return folder
+
+
+def rewrite(path: Path, change: object) -> None:
+    image = nib.load(path)
+    data = np.asarray(image.dataobj)
+    nib.save(nib.Nifti1Image(change(data), image.affine, image.header), path)  # type: ignore[operator]
+
+
+def refused(home: Path, case: Path, tmp_path: Path) -> dict[str, str]:
+    """Score a spoiled case into a folder with earlier results, which must stay as they were."""
+    out = tmp_path / "out"
+    assert score(home, new_case(home), out).code == 0
+    before = {name: data for name, data in tree(out).items() if name != "run.json"}
+    shown = score(home, case, out, "--json")
+    assert shown.code == 3, shown.out
+    assert before.items() <= tree(out).items()
+    assert str(tmp_path) not in shown.out
+    error = shown.json["error"]
+    assert error["case"] == case.name
+    assert error["expected"]
+    return error
+
+
+def test_a_missing_post_t2_is_named(home: Path, case: Path, tmp_path: Path) -> None:
+    (case / "post/t2.nii.gz").unlink()
+    error = refused(home, case, tmp_path)
+    assert error["code"] == "MISSING_INPUT"
+    assert "post t2" in error["found"]
+
+
+def test_an_empty_mask_is_refused(home: Path, case: Path, tmp_path: Path) -> None:
+    rewrite(case / "post/bed.nii.gz", np.zeros_like)
+    assert refused(home, case, tmp_path)["code"] == "MASK_EMPTY"
+
+
+def test_a_mask_on_another_grid_is_refused_with_millimetres(
+    home: Path, case: Path, tmp_path: Path
+) -> None:
+    path = case / "post/bed.nii.gz"
+    image = nib.load(path)
+    affine = image.affine.copy()
+    affine[0, 3] += 5
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine), path)
+    error = refused(home, case, tmp_path)
+    assert error["code"] == "MASK_GEOMETRY"
+    assert "5 mm" in error["found"]
+    assert error["file"] == "post/bed.nii.gz"
+
+
+def test_a_half_cut_file_is_refused(home: Path, case: Path, tmp_path: Path) -> None:
+    path = case / "pre/t2.nii.gz"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    error = refused(home, case, tmp_path)
+    assert error["code"] == "NII_TRUNCATED"
+    assert error["file"] == "pre/t2.nii.gz"
+
+
+def table_of(home: Path, tmp_path: Path, **change: str) -> Path:
+    """The one-case table of the new case with some cells changed; lies beside the images."""
+    rows = list(csv.DictReader((home / "new/cohort.csv").open()))
+    folder = tmp_path / "table"
+    shutil.copytree(home / "new", folder)
+    with (folder / "cohort.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerow(rows[0] | change)
+    return folder / "cohort.csv"
+
+
+def test_swapped_dates_are_refused(home: Path, tmp_path: Path) -> None:
+    table = table_of(home, tmp_path, pre_date="2024-06-01", post_date="2024-01-01")
+    for command in (("score", "--model", home / "model"), ("extract",)):
+        shown = radresp(command[0], table, *command[1:], "-o", tmp_path / command[0], "--json")
+        assert shown.code in (3, 5)
+        assert "PAIR_ORDER" in shown.out
+    assert "PAIR_ORDER" in radresp("check", table, "--json").out
+
+
+def test_one_bad_case_costs_no_other(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cohort"
+    shutil.copytree(home / "new", folder)
+    spoiled = folder / f"phantom_{CASES + 1:04d}" / "post/t2.nii.gz"
+    spoiled.write_bytes(b"not an image")
+    words = (
+        "extract", folder / "cohort.csv", "-o", tmp_path / "out", "--json", "--progress", "none",
+    )  # fmt: skip
+    shown = radresp(*words)
+    assert shown.code == 4
+    assert shown.json["refused"] == {f"phantom_{CASES + 1:04d}": "NII_NOT_NIFTI"}
+    shutil.copy(home / "new" / f"phantom_{CASES + 1:04d}" / "post/t2.nii.gz", spoiled)
+    assert radresp(*words).json == {
+        **shown.json, "exit_code": 0, "finished": 2, "kept": 1, "refused": {},
+    }  # fmt: skip
+
+
+def test_an_adc_in_mm2_per_s_is_scaled_and_recorded(home: Path, case: Path, tmp_path: Path) -> None:
+    for visit in ("pre", "post"):
+        dwi, _ = io.load_volumes(case / visit / "dwi.nii.gz", Sequence.DWI)
+        adc = intensity.fit_adc(dwi).adc
+        io.save_volume(adc, case / visit / "adc.nii.gz")
+    whole = score(home, case, tmp_path / "a", "--json").json
+    for visit in ("pre", "post"):
+        rewrite(case / visit / "adc.nii.gz", lambda data: (data * 1e-6).astype(np.float32))
+    scaled = score(home, case, tmp_path / "b", "--json").json
+    assert "ADC_UNITS" in {note["code"] for note in scaled["fixes"]}
+    assert "ADC_UNITS" not in {note["code"] for note in whole["fixes"]}
+    assert scaled["qc"]["volume_ml"] == whole["qc"]["volume_ml"]
+    assert scaled["decision"] == whole["decision"]
+    if whole["p_ccr"] is not None:
+        assert scaled["p_ccr"] == pytest.approx(whole["p_ccr"], abs=1e-4)
+
+
+def test_a_typo_in_the_outcomes_stops_training_and_leaves_the_model(
+    home: Path, tmp_path: Path
+) -> None:
+    outcomes = tmp_path / "outcomes.csv"
+    text = (home / "cohort/outcomes.csv").read_text()
+    outcomes.write_text(text.replace("residual", "residul", 1))
+    before = tree(home / "model")
+    shown = radresp(
+        "train", home / "features", "--outcomes", outcomes, "-o", home / "model", "--json",
+        "--overwrite",
+    )  # fmt: skip
+    assert shown.code == 2
+    assert shown.json["error"]["code"] == "LABEL_UNKNOWN"
+    assert "residul" in shown.json["error"]["found"]
+    assert {
+        k: v for k, v in tree(home / "model").items() if k != "run.json"
+    }.items() <= before.items()
+
+
+def test_a_changed_model_is_refused(home: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(home / "model", model)
+    member = model / "evaluation.json"
+    member.write_text(member.read_text().replace("0", "1", 1))
+    shown = radresp("score", new_case(home), "--model", model, "-o", tmp_path / "out", "--json")
+    assert shown.code == 7
+    assert shown.json["error"]["code"] == "MODEL_HASH"
+
+
+def test_a_training_case_is_recognised(home: Path, tmp_path: Path) -> None:
+    shown = score(home, home / "cohort/phantom_0000", tmp_path / "out", "--json")
+    assert "IN_TRAINING_SET" in {note["code"] for note in shown.json["warnings"]}
+
+
+# ---------------------------------------------------------------------------------- real DICOM
+
+
+@pytest.fixture(scope="module")
+def prostate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real case as a folder of links to DICOM folders; the gland stands in for the tumour."""
+    source = shared_data("prostatex_0001")
+    case = tmp_path_factory.mktemp("real") / "real_case"
+    for visit, t2 in (("pre", "t2_tra"), ("post", "t2_tra_repeat")):
+        (case / visit).mkdir(parents=True)
+        shutil.copytree(source / "dicom" / t2, case / visit / "t2")
+        shutil.copytree(source / "dicom/dwi_b50_400_800", case / visit / "dwi")
+    shutil.copy(source / "masks/gland_AI_Bosma22b.nii.gz", case / "pre/tumour.nii.gz")
+    return case
+
+
+def test_a_real_case_runs_to_the_end_and_says_it_is_no_rectum(
+    home: Path, prostate: Path, tmp_path: Path
+) -> None:
+    shown = score(home, prostate, tmp_path / "out", "--json")
+    assert shown.code == 0, shown.out
+    record = shown.json
+    assert record["decision"] == "abstain"
+    assert any("outside" in reason.lower() for reason in record["reasons"])
+    assert "BODY_PART" in {note["code"] for note in record["warnings"]}
+    assert record["qc"]["alignments"]["post.t2<-pre.t2"]["verdict"] != "failed"
+    assert not record["qc"]["absent"]
+    assert "ProstateX" not in (tmp_path / "out/score.json").read_text()
+    assert "ProstateX" not in (tmp_path / "out/report.html").read_text()
+
+
+def test_real_features_are_finite(prostate: Path, tmp_path: Path) -> None:
+    shown = radresp("extract", prostate, "-o", tmp_path / "out", "--json", "--progress", "none")
+    assert shown.code == 0, shown.out
+    table = io.load_features(tmp_path / "out/features.parquet")
+    assert table.shape[0] == 1
+    assert np.isfinite(table.to_numpy()).mean() > 0.99
+
+
+def test_real_registration_brings_the_gland_together(tmp_path: Path) -> None:
+    source = shared_data("prostatex_0001")
+    gland = source / "masks/gland_AI_Bosma22b.nii.gz"
+    shown = radresp(
+        "register", source / "dicom/t2_tra", source / "dicom/t2_tra_repeat",
+        "-o", tmp_path / "out", "--fixed-mask", gland, "--json",
+    )  # fmt: skip
+    assert shown.code == 0, shown.out
+    fixed = io.load_volumes(source / "dicom/t2_tra", Sequence.T2)[0][0]
+    moving = io.load_volumes(source / "dicom/t2_tra_repeat", Sequence.T2)[0][0]
+    mask = io.load_mask(gland, Roi.TUMOUR, fixed.grid)[0]
+    moved = io.load_volumes(tmp_path / "out/moved.nii.gz", Sequence.T2)[0][0]
+    at_start = resample_volume(moving, fixed.grid)
+    assert correlation(fixed.values_in(mask), at_start.values_in(mask)) == pytest.approx(
+        0.47, abs=0.01
+    )
+    assert correlation(fixed.values_in(mask), moved.values_in(mask)) >= 0.80
+
+
+def test_real_adc_agrees_with_the_vendor() -> None:
+    source = shared_data("prostatex_0001")
+    dwi, _ = io.load_volumes(source / "dicom/dwi_b50_400_800", Sequence.DWI)
+    fit = intensity.fit_adc(dwi)
+    vendor, _ = intensity.adc_volume(io.load_adc_image(source / "dicom/adc")[0])
+    t2 = io.load_volumes(source / "dicom/t2_tra", Sequence.T2)[0][0]
+    gland = io.load_mask(source / "masks/gland_AI_Bosma22b.nii.gz", Roi.TUMOUR, t2.grid)[0]
+    inside = resample_mask(gland, vendor.grid).array
+    for where in (vendor.array > 0, inside & (vendor.array > 0) & ~fit.unreliable):
+        ours, theirs = fit.adc.array[where], vendor.array[where]
+        assert correlation(ours, theirs) > 0.998
+        assert 0.9 < np.median(ours / theirs) < 1.1
+
+
+def test_check_lists_what_a_careful_radiographer_sees(prostate: Path) -> None:
+    shown = radresp("check", prostate, "--json")
+    assert shown.code == 0, shown.out
+    codes = {finding["code"] for finding in shown.json["findings"]}
+    assert codes >= {"PAIR_INTERVAL", "IMAGE_REUSED", "BODY_PART", "NO_B0", "COVERAGE"}
+    assert not any("ProstateX" in json.dumps(finding) for finding in shown.json["findings"])
+
+
+def test_series_tells_what_is_in_the_folder() -> None:
+    shown = radresp("series", shared_data("prostatex_0001", "dicom"), "--json")
+    found = {series["folder"]: series for series in shown.json["series"]}
+    assert {name: series["kind"] for name, series in found.items()} == {
+        "t2_tra": "t2",
+        "t2_tra_repeat": "t2",
+        "dwi_b50_400_800": "dwi",
+        "dwi_calc_b": "calculated_b",
+        "adc": "adc",
+    }
+    assert found["dwi_b50_400_800"]["b_values"] == {"50": 19, "400": 19, "800": 19}
