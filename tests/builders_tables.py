@@ -39,13 +39,14 @@ def make_table(
 ) -> Table:
     """A table of ``n`` patients with ``visits`` cases each.
 
-    The first three columns carry the outcome with the given effect; all columns are correlated in
-    blocks of ten, on scales from 0.01 to 1000, as feature tables are.
+    Three columns (the first, and those at one and two thirds) carry the outcome with the given
+    effect, the fourth the kind of complete response. All columns are correlated in blocks of ten
+    and lie on scales from 0.01 to 1000, as those of feature tables do.
     """
     rng = np.random.default_rng(seed)
     z = 0.6 * rng.normal(size=(n, p // 10 + 1))[:, np.arange(p) // 10]
     z = z + 0.8 * rng.normal(size=(n, p))
-    push = effect * (z[:, 0] - z[:, 1] + z[:, 2]) + rng.logistic(size=n)
+    push = effect * (z[:, 0] - z[:, p // 3] + z[:, 2 * p // 3]) + rng.logistic(size=n)
     # A fixed number of residual cases keeps small tables above the demanded minimum.
     order = np.argsort(-push)
     label = np.full(n, "complete", dtype=object)

@@ -121,7 +121,10 @@ def _values(model: Model, x: pd.DataFrame) -> Floats:
 
 
 def _predict_case(model: Model, case: str, row: Floats) -> Prediction:
-    lacking = [name for name in model.selected if not np.isfinite(row[model.places((name,))[0]])]
+    needed = row[model.places(model.selected)]
+    lacking = [
+        name for name, value in zip(model.selected, needed, strict=True) if not np.isfinite(value)
+    ]
     if lacking:
         note = Note(
             NoteKind.ABSTAIN,

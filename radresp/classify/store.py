@@ -13,17 +13,19 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pydantic import ValidationError
 
 from radresp.classify.archive import dump_pipeline, load_pipeline
 from radresp.classify.calibration import Platt
 from radresp.classify.ensemble import Ensemble
 from radresp.classify.model import Head, Model, current_versions
+from radresp.classify.prediction import predict
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.support import Support
 from radresp.classify.table import RESIDUAL, VOCABULARIES
 from radresp.core import Note, NoteKind, Step
-from radresp.errors import ModelError
+from radresp.errors import ModelError, RadrespError
 
 FORMAT = 1
 JSON_MEMBER = "model.json"
@@ -203,25 +205,34 @@ def _check_weights(model: Model) -> None:
 
 
 def _reference(model: Model) -> dict[str, Any]:
-    """A made-up case, every selected column at its training median, and its probabilities."""
-    values = {name: model.quantiles[name][2] for name in model.selected}
-    return {"values": values, "p": _reference_p(model, values)}
+    """What the model says of a made-up case in the middle of its training cases.
 
-
-def _reference_p(model: Model, values: Mapping[str, float]) -> list[float]:
-    row = np.full((1, len(model.columns)), np.nan)
-    row[0, model.places(tuple(values))] = list(values.values())
-    return [float(p) for p in model.probabilities(row)[0]]
+    Selected columns stand at their training median, all others in the middle of their range, so no
+    patient's values are stored.
+    """
+    middle = (model.support.low + model.support.high) / 2
+    middle[model.places(model.selected)] = [model.quantiles[name][2] for name in model.selected]
+    (found,) = predict(model, pd.DataFrame([middle], columns=list(model.columns)))
+    place = model.places(model.selected)
+    return {
+        "p": [found.classes[name] for name in model.classes],
+        "interval": list(found.interval or ()),
+        "contributions": [part.contribution for part in found.contributions],
+        "distance": [model.support.distance(middle[place])[0]],
+    }
 
 
 def _self_tested(model: Model, record: dict[str, Any]) -> Model:
     try:
-        reference = record["reference"]
-        found = np.array(_reference_p(model, reference["values"]))
-        error = float(np.abs(found - np.array(reference["p"], dtype=float)).max())
-    except (KeyError, TypeError, ValueError, IndexError) as problem:
+        stored, found = record["reference"], _reference(model)
+        errors = [
+            np.abs(np.subtract(found[name], np.array(stored[name], dtype=float)))
+            for name in ("p", "interval", "contributions", "distance")
+        ]
+        error = float(np.concatenate(errors).max())
+    except (KeyError, TypeError, ValueError, IndexError, RadrespError) as problem:
         raise ModelError(
-            "MODEL_FORMAT", "heads and columns do not fit together", file=JSON_MEMBER
+            "MODEL_FORMAT", "the parts of the model do not fit together", file=JSON_MEMBER
         ) from problem
     made, here = model.versions["scikit-learn"], current_versions()["scikit-learn"]
     other = made.split(".")[:2] != here.split(".")[:2]
@@ -229,7 +240,7 @@ def _self_tested(model: Model, record: dict[str, Any]) -> Model:
         raise ModelError(
             "MODEL_VERSION" if other else "MODEL_SELF_TEST",
             f"made with scikit-learn {made}, here {here}; the reference case is off by {error:.2g}",
-            expected=f"the stored probability within {_TOLERANCE:g}",
+            expected=f"the stored numbers within {_TOLERANCE:g}",
             action="use the versions the model was made with" if other else "fetch the model again",
         )
     if not other:

@@ -24,7 +24,7 @@ def demo_command(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder everything is written to.")
     ] = Path("demo_output"),
-    cases: Annotated[int, typer.Option("--cases", min=30, help="Training patients.")] = 60,
+    cases: Annotated[int, typer.Option("--cases", min=30, help="Training patients.")] = 50,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the patients.")] = 7,
     plan: PlanFile = None,
     workers: Workers = 2,

@@ -1,9 +1,10 @@
 """Grow and shrink outlines by millimetres, and make the ring around one.
 
 Exact Euclidean distances between voxel centres, on grids whose voxels are not cubes: 5 mm means
-5 mm in every direction, however thick the slices. Source of the distance transform: Maurer, Qi and
-Raghavan, IEEE Trans Pattern Anal Mach Intell 2003;25:265-270, as implemented in SciPy. When: for
-the surroundings of a tumour or a treated bed, and for safety margins.
+5 mm in every direction, however thick the slices. A thousandth of a millimetre is forgiven, so
+that slices written as 3.0000001 mm apart are 3 mm apart. Source of the distance transform: Maurer,
+Qi and Raghavan, IEEE Trans Pattern Anal Mach Intell 2003;25:265-270, as implemented in SciPy.
+When: for the surroundings of a tumour or a treated bed, and for safety margins.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from radresp.core import Mask, Roi
+from radresp.core.grid import SNAP_TOLERANCE_MM
 from radresp.errors import PlanError
 
 
@@ -73,7 +75,7 @@ def shrink(mask: Mask, mm: float) -> Mask:
     _check_distance(mm)
     padded = np.pad(mask.array, 1)
     depth = ndimage.distance_transform_edt(padded, sampling=mask.grid.spacing_mm[::-1])
-    return mask.with_array(depth[1:-1, 1:-1, 1:-1] > mm)
+    return mask.with_array(depth[1:-1, 1:-1, 1:-1] > mm + SNAP_TOLERANCE_MM)
 
 
 def ring(mask: Mask, width_mm: float, gap_mm: float = 0.0) -> Mask:
@@ -110,6 +112,7 @@ def _within(mask: Mask, mm: float) -> NDArray[np.bool_]:
     if not drawn.any():
         return drawn
     spacing = mask.grid.spacing_mm[::-1]
+    mm += SNAP_TOLERANCE_MM
     box = tuple(
         slice(max(found.start - int(mm // edge), 0), found.stop + int(mm // edge))
         for found, edge in zip(ndimage.find_objects(drawn.view(np.uint8))[0], spacing, strict=True)

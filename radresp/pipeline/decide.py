@@ -12,9 +12,9 @@ from radresp.core import Decision, Settings
 class DecisionRules(Settings):
     """When a probability becomes a word.
 
-    A wrongly kept tumour costs more than a wrongly removed scar, so ``complete_response`` asks
-    for a high probability *and* an interval that stays above one half (clinical.md 4.3, net
-    benefit at thresholds of 0.6-0.9).
+    Calling scar tumour costs an organ and calling tumour scar costs a cure, so both words ask for
+    a clear probability *and* an interval on the same side of one half. A kept tumour weighs more:
+    its threshold is the stricter one (clinical.md 4.3, net benefit at thresholds of 0.6-0.9).
     """
 
     complete_at: float = Field(
@@ -24,6 +24,9 @@ class DecisionRules(Settings):
     complete_low: float = Field(
         0.5, ge=0, le=1, description="The interval of a complete_response must start above this."
     )
+    residual_high: float = Field(
+        0.5, ge=0, le=1, description="The interval of a residual must end below this."
+    )
     max_interval_width: float = Field(
         0.9, gt=0, le=1, description="A wider interval of p_ccr abstains."
     )
@@ -32,6 +35,8 @@ class DecisionRules(Settings):
     def _ordered(self) -> Self:
         if self.complete_low > self.complete_at:
             raise ValueError("complete_low must not exceed complete_at")
+        if self.residual_high < self.residual_at:
+            raise ValueError("residual_high must not lie below residual_at")
         return self
 
 
@@ -77,11 +82,11 @@ def decide(
     said = f"p_ccr {p_ccr:.2f} (interval {interval[0]:.2f} to {interval[1]:.2f})"
     if p_ccr >= rules.complete_at and interval[0] >= rules.complete_low:
         return Decision.COMPLETE_RESPONSE, (f"{said} reaches {rules.complete_at:.2f}",)
-    if p_ccr <= rules.residual_at:
+    if p_ccr <= rules.residual_at and interval[1] <= rules.residual_high:
         return Decision.RESIDUAL, (f"{said} is at or below {rules.residual_at:.2f}",)
     return Decision.INDETERMINATE, (
         (
             f"{said} lies between the thresholds {rules.residual_at:.2f} and "
-            f"{rules.complete_at:.2f}, or its interval reaches too low"
+            f"{rules.complete_at:.2f}, or its interval crosses over"
         ),
     )

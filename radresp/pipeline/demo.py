@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from radresp import io
+from radresp import io, phantom
 from radresp.errors import RadrespError
 from radresp.pipeline.cohort import CaseResult, CohortResult, Watcher, extract_cohort
 from radresp.pipeline.page import save_score
@@ -73,7 +73,7 @@ def run_demo(
     folder: Path,
     plan: Plan,
     *,
-    cases: int = 60,
+    cases: int = 50,
     seed: int = 7,
     workers: int = 2,
     stage: Stage,
@@ -93,10 +93,16 @@ def run_demo(
     stage : callable
         Opens a progress line for each stage.
     """
+    settings = phantom.PhantomSettings.fast()
     table = make_phantom_cohort(
-        folder / "cohort", cases, seed, workers=workers, progress=stage("synthetic patients", cases)
+        folder / "cohort",
+        cases,
+        seed,
+        workers=workers,
+        settings=settings,
+        progress=stage("synthetic patients", cases),
     )
-    new_table = make_phantom_cohort(folder / "new_case", 1, seed, first=cases)
+    new_table = make_phantom_cohort(folder / "new_case", 1, seed, first=cases, settings=settings)
     cohort = io.load_cohort(table)
     result = extract_cohort(
         cohort.cases,

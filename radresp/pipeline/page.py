@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from radresp import io, report
-from radresp.core import Prepared, Timepoint
+from radresp.core import Prepared, Sequence, Timepoint
 from radresp.pipeline.score import Scored, ScoringModel, score_record
 
 
@@ -43,7 +43,11 @@ def save_prepared(prepared: Prepared, folder: Path) -> list[Path]:
 
 def region_pictures(prepared: Prepared) -> list[tuple[str, bytes]]:
     """A picture of every region, before treatment first."""
-    order = sorted(prepared.regions, key=lambda key: (list(Timepoint).index(key.timepoint), key))
+    visits, sequences = list(Timepoint), list(Sequence)
+    order = sorted(
+        prepared.regions,
+        key=lambda key: (visits.index(key.timepoint), sequences.index(key.sequence), key.roi),
+    )
     return [
         (str(key), report.contour_png(region.volume, region.mask, str(key)))
         for key, region in ((key, prepared.regions[key]) for key in order)

@@ -36,6 +36,8 @@ PRE_T2 = (Timepoint.PRE, Sequence.T2)
 POST_T2 = (Timepoint.POST, Sequence.T2)
 TUMOUR = RegionKey(*PRE_T2, Roi.TUMOUR)
 BED = RegionKey(*POST_T2, Roi.BED)
+NOISE_LIMIT = 0.2
+"""Share of a region whose ADC may rest on noise (fault catalogue A08)."""
 VISITS = "post.t2<-pre.t2"
 
 
@@ -48,6 +50,7 @@ class _Desk:
     images: dict[tuple[Timepoint, Sequence], Volume] = field(default_factory=dict)
     outlines: dict[RegionKey, Mask] = field(default_factory=dict)
     alignments: dict[str, Alignment] = field(default_factory=dict)
+    fits: dict[Timepoint, intensity.AdcFit] = field(default_factory=dict)
     absent: dict[RegionKey, str] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
@@ -81,6 +84,7 @@ def prepare_case(case: Case, plan: Plan) -> Prepared:
         _align_visits(desk)
         _place_bed(desk)
         regions = {key: region for key in plan.regions if (region := _region(desk, key))}
+        _judge_adc(desk, regions)
     return Prepared(
         case.case_id, regions, desk.absent, desk.alignments, case.clinical, tuple(desk.steps)
     )
@@ -93,6 +97,7 @@ def _fit_adc(desk: _Desk, timepoint: Timepoint) -> None:
     elif dwi := case.dwi(timepoint):
         fit = intensity.fit_adc(dwi, desk.plan.adc)
         desk.images[timepoint, Sequence.ADC] = fit.adc
+        desk.fits[timepoint] = fit
         desk.steps.append(fit.step)
     if case.has(timepoint, Sequence.DWI):
         desk.images[timepoint, Sequence.DWI] = case.image(timepoint, Sequence.DWI)
@@ -189,6 +194,27 @@ def _outline_from_t2(desk: _Desk, key: RegionKey, image: Volume) -> Mask | None:
     carried, step = masks.carry(drawn, image.grid)
     desk.steps.append(step)
     return carried
+
+
+def _judge_adc(desk: _Desk, regions: dict[RegionKey, Region]) -> None:
+    """Say how much of each region's ADC rests on noise; abstain where signal itself is missing."""
+    notes = []
+    for key, region in regions.items():
+        fit = desk.fits.get(key.timepoint)
+        if key.sequence is not Sequence.ADC or fit is None:
+            continue
+        inside = region.mask.array
+        missing = float((fit.s0.array[inside] == 0).mean())
+        noisy = float(fit.unreliable[inside].mean())
+        if missing > NOISE_LIMIT:
+            found = f"{missing:.0%} of {key} has no signal above noise at the lowest b-value"
+            notes.append(
+                Note(NoteKind.ABSTAIN, "ADC_NO_SIGNAL", found, f"at most {NOISE_LIMIT:.0%}")
+            )
+        elif noisy > NOISE_LIMIT:
+            found = f"{noisy:.0%} of {key} lies in the noise at the highest b-value"
+            notes.append(Note(NoteKind.WARNING, "ADC_NOISE", found, f"at most {NOISE_LIMIT:.0%}"))
+    desk.steps.append(Step("pipeline", "judge_adc", {"limit": NOISE_LIMIT}, notes=tuple(notes)))
 
 
 def _why_absent(desk: _Desk, key: RegionKey) -> str:

@@ -30,6 +30,7 @@ from radresp.pipeline.plan import Plan, parse_plan
 from radresp.pipeline.prepare import prepare_case
 from radresp.pipeline.read import load_case
 from radresp.pipeline.records import input_hashes
+from radresp.pipeline.train import CLASSIFIER_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,13 @@ def open_model(folder: Path) -> ScoringModel:
             file=folder,
         )
     return ScoringModel(
-        model=classify.restore(found.members),
+        model=classify.restore(
+            {
+                name.removeprefix(CLASSIFIER_PREFIX): data
+                for name, data in found.members.items()
+                if name.startswith(CLASSIFIER_PREFIX)
+            }
+        ),
         plan=plan,
         manifest=found.manifest,
         protocol=json.loads(found.members["protocol.json"]),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from radresp import classify, evaluate, io
 from radresp.core import Note
@@ -21,6 +24,9 @@ BASELINES = {
     "mean ADC only": "post.adc.bed.original.firstorder_Mean",
 }
 """Single numbers a model must be shown against (clinical.md 4.2, rule 5)."""
+
+CLASSIFIER_PREFIX = "classifier_"
+"""Marks the classifier's own members in the model folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,8 @@ def save_model(
     str
         SHA-256 of the whole folder.
     """
-    members = classify.dump(trained.model)
+    dumped = classify.dump(trained.model)
+    members = {CLASSIFIER_PREFIX + name: data for name, data in dumped.items()}
     members["plan.yaml"] = io.dump_mapping(plan.record()).encode()
     members["evaluation.json"] = _json(trained.evaluation)
     members["out_of_fold.csv"] = trained.out_of_fold.p.to_csv(index_label="case_id").encode()
@@ -230,14 +237,15 @@ def _evaluate(table: TrainingTable, out_of_fold: classify.OutOfFold, plan: Plan)
     }
 
 
-def _baselines(x: pd.DataFrame, complete: Any) -> dict[str, float]:
-    """AUC of single features, orientated so that 0.5 is the worst."""
+def _baselines(x: pd.DataFrame, complete: NDArray[np.bool_]) -> dict[str, float]:
+    """AUC of single features where they are known, orientated so that 0.5 is the worst."""
     found = {}
     for name, column in BASELINES.items():
-        if column in x and x[column].notna().all():
-            auc = evaluate.auc(complete, x[column].to_numpy())
+        known = x[column].notna().to_numpy() if column in x else np.zeros(len(x), bool)
+        if known.any():
+            auc = evaluate.auc(complete[known], x.loc[known, column].to_numpy())
             found[name] = max(auc, 1.0 - auc)
-    return found
+    return {name: auc for name, auc in found.items() if math.isfinite(auc)}
 
 
 def _json(value: Any) -> bytes:

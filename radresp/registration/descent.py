@@ -176,7 +176,9 @@ class Descent:
 def best_descent(
     descent: Descent, level: Level, starts: Mapping[str, sitk.Transform]
 ) -> tuple[str, sitk.Euler3DTransform]:
-    """Walk from every start; the name of the best one and the optimum it leads to.
+    """Walk from every start; the name of the best one and where it leads.
+
+    A walk that ends worse than it began counts as its start.
 
     Raises
     ------
@@ -187,7 +189,9 @@ def best_descent(
     errors = []
     for name, start in starts.items():
         try:
-            ends[name] = descent.run_from(start, level)
+            ends[name] = max(
+                descent.run_from(start, level), sitk.Euler3DTransform(start), key=level.agreement
+            )
         except InputError as error:
             errors.append(error)
     if not ends:

@@ -125,9 +125,11 @@ def find(
     numbers = {}
     if settings.mirror:
         numbers["mirror_ratio"] = _mirror_ratio(descent, whole, levels[0], transform)
-    for level in levels[1:]:
-        transform = descent.run_from(transform, level)
-    return _found_or_start(levels[-1], name, starts, transform, numbers)
+    notes = [_start_note(name, starts)]
+    for level in levels[1:] or levels:
+        transform = _refined(descent, level, transform, notes)
+    doubts = tuple(note.found for note in notes if note.code == "REG_WORSE_THAN_START")
+    return Found(transform, tuple(notes), numbers, doubts)
 
 
 def _descent(settings: RigidMi) -> Descent:
@@ -194,34 +196,32 @@ def _mirror_ratio(descent: Descent, whole: Level, local: Level, transform: sitk.
     return flipped.agreement(best) / max(local.agreement(transform), 1e-6)
 
 
-def _found_or_start(
-    level: Level,
-    name: str,
-    starts: _Transforms,
-    found: sitk.Euler3DTransform,
-    numbers: dict[str, float],
-) -> Found:
-    """The optimum, or the start that is better: an optimiser may wander off."""
-    note = Note(NoteKind.INFO, "REG_START", f"the best start was '{name}' of {', '.join(starts)}")
-    reached = level.agreement(found)
-    kept = max(starts, key=lambda start: level.agreement(starts[start]))
-    best = level.agreement(starts[kept])
-    if reached >= best:
-        return Found(found, (note,), numbers)
-    if _furthest_mm(found, starts[kept], level) < _NOTEWORTHY_MM:
-        return Found(starts[kept], (note,), numbers)
-    doubt = (
-        f"the optimiser ended at {reached:.3f} nats of mutual information, its start '{kept}' "
-        f"has {best:.3f}: the start was kept"
-    )
-    worse = Note(
-        NoteKind.WARNING,
-        "REG_WORSE_THAN_START",
-        doubt,
-        expected="an optimum better than its start",
-        action="look at the overlay, or outline the region on the fixed image",
-    )
-    return Found(starts[kept], (note, worse), numbers, (doubt,))
+def _start_note(name: str, starts: _Transforms) -> Note:
+    tried = ", ".join(starts)
+    return Note(NoteKind.INFO, "REG_START", f"the search went on from '{name}', of {tried}")
+
+
+def _refined(
+    descent: Descent, level: Level, start: sitk.Euler3DTransform, notes: list[Note]
+) -> sitk.Euler3DTransform:
+    """The optimum next to a start, or the start where the optimiser wandered off."""
+    found = descent.run_from(start, level)
+    before, after = level.agreement(start), level.agreement(found)
+    if after >= before:
+        return found
+    wandered = _furthest_mm(found, start, level)
+    if wandered > _NOTEWORTHY_MM:
+        notes.append(
+            Note(
+                NoteKind.WARNING,
+                "REG_WORSE_THAN_START",
+                f"the optimiser went {wandered:.1f} mm from {before:.3f} down to {after:.3f} nats "
+                "of mutual information: its start was kept",
+                expected="an optimum better than its start",
+                action="look at the overlay, or outline the region on the fixed image",
+            )
+        )
+    return start
 
 
 def _furthest_mm(one: sitk.Transform, other: sitk.Transform, level: Level) -> float:

@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import f_oneway
 from sklearn.utils.estimator_checks import check_estimator
 
+from radresp.classify import ElasticNet
 from radresp.classify.selection import ColumnSelector, anova_f, front
 from radresp.errors import CohortError
-from radresp.classify import ElasticNet
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat([0, 1, 2], 20)
@@ -17,7 +17,7 @@ LABELS = np.repeat([0, 1, 2], 20)
 
 def test_f_is_that_of_scipy() -> None:
     x = RNG.normal(size=(60, 5)) + LABELS[:, None] * np.arange(5)
-    expected = [f_oneway(*(x[LABELS == k, j] for k in range(3))).statistic for j in range(5)]
+    expected = [f_oneway(*(x[k == LABELS, j] for k in range(3))).statistic for j in range(5)]
     assert anova_f(x, LABELS) == pytest.approx(expected)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
 from builders import ORIENTATIONS
+from registration.pictures import ball, centred_grid, error_mm, picture, rigid
+
 from radresp.core import Grid, Roi, Verdict, resample_mask
 from radresp.registration import METHODS, align
-from registration.pictures import ball, centred_grid, error_mm, picture, rigid
 
 TRUTH = rigid((4.0, -3.0, 3.0), (2.0, -1.5, 4.0))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_bins_hold_every_case_once_and_ties_together() -> None:
     p = np.round(p, 1)
     bins = calibration_bins(y, p, bins=10)
     assert sum(row.n for row in bins) == 97
-    assert all(a.high < b.low for a, b in zip(bins, bins[1:], strict=False))
+    assert all(a.high < b.low for a, b in itertools.pairwise(bins))
     assert all(row.observed_low <= row.observed <= row.observed_high for row in bins)
     assert ece(y, p) == pytest.approx(
         sum(row.n * abs(row.observed - row.predicted) for row in bins) / 97

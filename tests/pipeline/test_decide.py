@@ -18,6 +18,7 @@ RULES = DecisionRules()
         (0.9, (0.3, 0.95), Decision.INDETERMINATE),
         (0.6, (0.5, 0.7), Decision.INDETERMINATE),
         (0.2, (0.1, 0.4), Decision.RESIDUAL),
+        (0.2, (0.1, 0.7), Decision.INDETERMINATE),
         (0.5, (0.02, 0.97), Decision.ABSTAIN),
     ],
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
-
 from builders import index_arrays, make_grid
+
 from radresp.core import Grid, Mask, Roi, Sequence, Unit, Volume
 
 FIELD = (72, 72, 18)
@@ -55,12 +55,12 @@ def picture(
         centre = np.asarray(truth.GetCenter())
         points = (points - centre - np.asarray(truth.GetTranslation())) @ turn + centre
     draw = np.random.default_rng(content)
-    values = np.full(grid.size[::-1], 100.0)
-    for _ in range(150):
-        middle = draw.uniform((-40, -70, 5), (60, 30, 55))
-        width, height = draw.uniform(2.5, 10), draw.uniform(-120, 160)
-        squared = ((points - middle) ** 2).sum(axis=-1)
-        values += height * np.exp(-((squared / (2 * width**2)) ** 2))
+    middles = draw.uniform((-40, -70, 5), (60, 30, 55), (150, 3))
+    widths, heights = draw.uniform(2.5, 10, 150), draw.uniform(-120, 160, 150)
+    flat = points.reshape(-1, 3)
+    squared = (flat**2).sum(axis=1)[:, None] + (middles**2).sum(axis=1) - 2 * flat @ middles.T
+    blobs = np.exp(-((squared / (2 * widths**2)) ** 2).astype(np.float32))
+    values = 100.0 + (blobs @ heights).reshape(grid.size[::-1])
     inside = np.indices(values.shape) / np.array(values.shape).reshape(3, 1, 1, 1)
     values *= np.exp(bias * (inside[1] + inside[2] - 1))
     values += np.random.default_rng(seed).normal(0, noise * 100, values.shape)
