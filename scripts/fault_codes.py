@@ -24,7 +24,12 @@ EXIT_CODES = {
     "ResourceError": "limit reached, exit 8",
     "RadrespError": "fault of radresp, exit 70",
 }
-KINDS = {"FIX": "repaired and recorded", "WARNING": "warning", "ABSTAIN": "abstains", "INFO": "note"}
+KINDS = {
+    "FIX": "repaired and recorded",
+    "WARNING": "warning",
+    "ABSTAIN": "abstains",
+    "INFO": "note",
+}
 HEADER = """\
 # Fault codes
 
@@ -59,8 +64,8 @@ def _code_and_effect(call: ast.Call) -> tuple[str, str] | None:
     if name in EXIT_CODES and texts and _is_code(texts[0]):
         return str(texts[0]), EXIT_CODES[name]
     if name == "Note" and len(texts) == 2 and _is_code(texts[1]):
-        kind = call.args[0]
-        return str(texts[1]), KINDS.get(kind.attr if isinstance(kind, ast.Attribute) else "", "note")
+        kind = getattr(call.args[0], "attr", "")
+        return str(texts[1]), KINDS.get(kind, "note")
     return None
 
 

@@ -117,15 +117,24 @@ class Run:
         status = "failed" if error else "finished"
         if error is not None:
             self.exit_code = error.exit_code
-            self.result["error"] = error.record()
+            shown = error.located(root=self._root_of(error))
+            self.result["error"] = shown.record()
             if not self.as_json:
-                typer.echo(error.line(), err=True)
+                typer.echo(shown.line(), err=True)
         if self.as_json:
             head = {"intended_use": INTENDED_USE, "command": self.command, "status": status}
             body = {**head, "exit_code": int(self.exit_code), **self.result}
             typer.echo(json.dumps(body, allow_nan=False))
         if self.output is not None and self.output.is_dir():
-            self._write_record(self.output, status)
+            # A run that failed must not pass itself off as the one that made what lies there.
+            if error is None or not (self.output / "run.json").exists():
+                self._write_record(self.output, status)
+
+    def _root_of(self, error: RadrespError) -> Path:
+        """What the error's file is shown relative to: the output folder or the data root."""
+        output = (self.output or Path()).absolute()
+        inside = error.file is not None and Path(error.file).is_relative_to(output)
+        return output if inside else self.root.absolute()
 
     def _write_record(self, folder: Path, status: str) -> None:
         from radresp import io  # not at the top: help and usage errors should not pay for it

@@ -53,7 +53,8 @@ def extract_command(
                 force=force,
                 watch=ticker.cases(len(cases.cases)),
             )
-        run.outputs = [folder / "features.parquet", folder / "features.csv"]
+        tables = [folder / "features.parquet", folder / "features.csv"]
+        run.outputs = tables if result.finished else []
         show_cohort(run, result, folder)
 
 

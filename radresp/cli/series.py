@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from radresp import pipeline
 from radresp.cli.common import DebugFlag, InputAlias, JsonFlag, as_table, one_of, running
 
-COLUMNS = [
-    "number",
-    "folder",
-    "kind",
-    "slices",
-    "b_values",
-    "matrix",
-    "spacing_mm",
-    "vendor",
-    "tesla",
-]
+COLUMNS = ["number", "folder", "kind", "slices", "b-values", "matrix", "voxel mm", "scanner"]
 
 
 def series_command(
@@ -33,7 +23,19 @@ def series_command(
     with running("series", as_json=as_json, debug=debug) as run:
         found = pipeline.describe_series(one_of(folder, input_folder, "FOLDER"))
         run.result = {"series": found}
-        run.say(as_table([series["row"] for series in found], COLUMNS))
+        run.say(as_table([_row(series) for series in found], COLUMNS))
         for series in found:
             for problem in series["problems"]:
                 run.say(f"series {series['number']}: {problem['code']}: {problem['found']}")
+
+
+def _row(series: dict[str, Any]) -> dict[str, Any]:
+    edges = [*(series["spacing_mm"] or []), series["slice_spacing_mm"]]
+    scanner = [series.get("manufacturer", ""), series.get("field_strength_t", "")]
+    return {
+        **series,
+        "b-values": " ".join(f"{b}({n})" for b, n in series["b_values"].items()),
+        "matrix": "x".join(map(str, series["matrix"] or [])),
+        "voxel mm": "x".join(f"{edge:.3g}" for edge in edges if edge is not None),
+        "scanner": " ".join(f"{part:g} T" if isinstance(part, float) else part for part in scanner),
+    }

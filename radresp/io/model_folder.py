@@ -1,7 +1,8 @@
 """Model folders: members, a manifest and the digests that hold them together. No pickle.
 
 A model folder is plain files, a ``model.json`` that lists them, and ``SHA256SUMS`` in the format
-of ``sha256sum -c`` over all of them. Loading checks every digest before anything is parsed: a safe
+of ``sha256sum -c`` over all of them. Beside them only ``run.json`` of the run that made the folder
+may stand; it is never read. Loading checks every digest before anything is parsed: a safe
 format is not an intact one (a single flipped weight loads silently from skops and safetensors).
 """
 
@@ -21,6 +22,7 @@ from radresp import __version__
 from radresp.core.frozen import frozen
 from radresp.errors import ModelError, OutputError, PlanError
 from radresp.io import atomic
+from radresp.io.record import RUN_RECORD
 
 FORMAT = "radresp-model"
 FORMAT_VERSION = 1
@@ -130,7 +132,7 @@ def load_model(folder: Path) -> ModelFolder:
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         raise _not_a_model(folder, f"{found} stands here")
-    names = set(_files_of(folder))
+    names = set(_files_of(folder)) - {RUN_RECORD}
     if SUMS not in names or MANIFEST not in names:
         raise _not_a_model(folder, f"the folder lacks {SUMS} or {MANIFEST}")
     sums = _read(folder, SUMS)
@@ -160,7 +162,7 @@ def _sums_text(digests: Mapping[str, str]) -> bytes:
 
 
 def _check_names(members: Mapping[str, bytes], folder: Path) -> None:
-    folded = [name.casefold() for name in (*members, MANIFEST, SUMS)]
+    folded = [name.casefold() for name in (*members, MANIFEST, SUMS, RUN_RECORD)]
     wrong = [name for name in members if not all(map(_PART.fullmatch, name.split("/")))]
     wrong += [name for name in members if folded.count(name.casefold()) > 1]
     size = sum(map(len, members.values()))
@@ -170,7 +172,7 @@ def _check_names(members: Mapping[str, bytes], folder: Path) -> None:
             "MODEL_MEMBER",
             what,
             expected=f"1 to {MAX_FILES - 2} members, {MAX_BYTES} bytes together, with distinct "
-            f"plain names other than {MANIFEST} and {SUMS}",
+            f"plain names other than {MANIFEST}, {SUMS} and {RUN_RECORD}",
             file=folder,
         )
 
@@ -194,7 +196,7 @@ def _check_free(folder: Path, *, overwrite: bool) -> None:
 
 def _holds_only_a_model(folder: Path) -> bool:
     try:
-        names = set(_files_of(folder))
+        names = set(_files_of(folder)) - {RUN_RECORD}
         return SUMS in names and names - {SUMS} <= set(_listed(_read(folder, SUMS), folder))
     except ModelError:
         return False

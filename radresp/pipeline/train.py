@@ -120,7 +120,8 @@ def train_model(
     model = classify.fit(
         table.x, table.y, table.groups, settings, endpoint=table.endpoint, seed=plan.seed
     )
-    return Trained(model, out_of_fold, _evaluate(table, out_of_fold, plan))
+    notes = (*table.notes, *out_of_fold.step.notes, *model.step.notes)
+    return Trained(model, out_of_fold, _evaluate(table, out_of_fold, notes, plan))
 
 
 def save_model(
@@ -186,6 +187,9 @@ def model_card(trained: Trained, training_data: str) -> str:
         f"- Cases: {trained.evaluation['cases']} from {trained.evaluation['patients']} patients; "
         + ", ".join(f"{n} {name}" for name, n in trained.evaluation["class_counts"].items()),
         "- External validation: none",
+        "- Intervals are patient-bootstrap percentiles of pooled out-of-fold predictions. They",
+        "  leave out the variation of training itself and are too narrow for small cohorts (a",
+        "  nominal 95 % interval held the truth in 72-82 % of simulations with 60 patients).",
         "",
         "## Performance by repeated, patient-grouped, nested cross-validation",
         "",
@@ -219,7 +223,9 @@ def _figure_lines(figures: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _evaluate(table: TrainingTable, out_of_fold: classify.OutOfFold, plan: Plan) -> dict[str, Any]:
+def _evaluate(
+    table: TrainingTable, out_of_fold: classify.OutOfFold, notes: tuple[Note, ...], plan: Plan
+) -> dict[str, Any]:
     complete = (table.y != "residual").to_numpy()
     p_ccr = out_of_fold.p_ccr.loc[table.x.index].to_numpy()
     return {
@@ -233,7 +239,7 @@ def _evaluate(table: TrainingTable, out_of_fold: classify.OutOfFold, plan: Plan)
         ),
         "baselines": _baselines(table.x, complete),
         "external_validation": "none",
-        "notes": [note.record() for note in (*table.notes, *out_of_fold.step.notes)],
+        "notes": [note.record() for note in dict.fromkeys(notes)],
     }
 
 

@@ -152,6 +152,9 @@ class Descent:
             method.SetMetricSamplingStrategy(method.RANDOM)
             method.SetMetricSamplingPercentage(self.samples / level.area.points, self.seed)
         method.SetInterpolator(sitk.sitkLinear)
+        # ITK's smoothed gradient needs four slices; differences of neighbours do as well here.
+        method.MetricUseMovingImageGradientFilterOff()
+        method.MetricUseFixedImageGradientFilterOff()
         method.SetOptimizerAsRegularStepGradientDescent(
             learningRate=level.step_mm,
             minStep=_SMALLEST_STEP_MM,

@@ -149,7 +149,7 @@ def test_a_rare_kind_of_response_is_tolerated_and_told() -> None:
 def real_table(name: str):
     frame = pd.read_csv(shared_data("radml_tables", f"{name}.csv.gz"), dtype={"ID": str})
     frame = frame.set_index("ID")
-    y = frame.pop("Target").map({1: "residual", 0: "complete"})
+    y = frame.pop("Target").astype(int).map({1: "residual", 0: "complete"})
     return frame, y, pd.Series(frame.index, index=frame.index)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import SimpleITK as sitk
 from builders import index_arrays, make_grid
@@ -49,23 +51,35 @@ def picture(
     sequence: Sequence = Sequence.T2,
 ) -> Volume:
     """Blobs of several sizes; with a truth (fixed to moving mm), as the moving image shows them."""
-    points = places(grid)
-    if truth is not None:
-        turn = np.asarray(truth.GetMatrix()).reshape(3, 3)
-        centre = np.asarray(truth.GetCenter())
-        points = (points - centre - np.asarray(truth.GetTranslation())) @ turn + centre
-    draw = np.random.default_rng(content)
-    middles = draw.uniform((-40, -70, 5), (60, 30, 55), (150, 3))
-    widths, heights = draw.uniform(2.5, 10, 150), draw.uniform(-120, 160, 150)
-    flat = points.reshape(-1, 3)
-    squared = (flat**2).sum(axis=1)[:, None] + (middles**2).sum(axis=1) - 2 * flat @ middles.T
-    blobs = np.exp(-((squared / (2 * widths**2)) ** 2).astype(np.float32))
-    values = 100.0 + (blobs @ heights).reshape(grid.size[::-1])
+    values = _blobs(grid, None if truth is None else _inverse(truth), content).copy()
     inside = np.indices(values.shape) / np.array(values.shape).reshape(3, 1, 1, 1)
     values *= np.exp(bias * (inside[1] + inside[2] - 1))
     values += np.random.default_rng(seed).normal(0, noise * 100, values.shape)
     unit = Unit.UM2_PER_S if sequence is Sequence.ADC else Unit.ARBITRARY
     return Volume.from_array(values, grid, sequence, unit)
+
+
+def _inverse(truth: sitk.Euler3DTransform) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Matrix and offset of the way back."""
+    turn = np.asarray(truth.GetMatrix()).reshape(3, 3).T
+    centre = np.asarray(truth.GetCenter())
+    offset = centre - turn @ (centre + np.asarray(truth.GetTranslation()))
+    return tuple(turn.ravel()), tuple(offset)
+
+
+@lru_cache(maxsize=64)
+def _blobs(
+    grid: Grid, back: tuple[tuple[float, ...], tuple[float, ...]] | None, content: int
+) -> np.ndarray:
+    points = places(grid).reshape(-1, 3)
+    if back is not None:
+        points = points @ np.reshape(back[0], (3, 3)).T + np.asarray(back[1])
+    draw = np.random.default_rng(content)
+    middles = draw.uniform((-40, -70, 5), (60, 30, 55), (150, 3))
+    widths, heights = draw.uniform(2.5, 10, 150), draw.uniform(-120, 160, 150)
+    squared = (points**2).sum(axis=1)[:, None] + (middles**2).sum(axis=1) - 2 * points @ middles.T
+    blobs = np.exp(-((squared / (2 * widths**2)) ** 2).astype(np.float32))
+    return 100.0 + (blobs @ heights).reshape(grid.size[::-1])
 
 
 def ball(

@@ -308,6 +308,8 @@ class _Gate(ast.NodeVisitor):
         if method in ("rename", "replace") and moves_a_file(node):
             return f".{method}"
         if name in OPENERS or method == "open":
+            if node.args and self.is_buffer(node.args[0]):
+                return None
             place = OPENERS.get(name, 0)
             mode = node.args[place] if len(node.args) > place else keywords.get("mode")
             return f"{name} for writing" if name != "os.open" and may_write(mode) else None

@@ -34,11 +34,11 @@ def radresp(*words: str | Path) -> Shown:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder with its bytes."""
+    """Every file below a folder with its bytes, but for the lock, which says who held it last."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != ".radresp.lock"
     }
 
 
