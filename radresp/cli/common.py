@@ -125,10 +125,11 @@ class Run:
             head = {"intended_use": INTENDED_USE, "command": self.command, "status": status}
             body = {**head, "exit_code": int(self.exit_code), **self.result}
             typer.echo(json.dumps(body, allow_nan=False))
-        if self.output is not None and self.output.is_dir():
-            # A run that failed must not pass itself off as the one that made what lies there.
-            if error is None or not (self.output / "run.json").exists():
-                self._write_record(self.output, status)
+        if self.output is None or not self.output.is_dir():
+            return
+        # A run that failed must not pass itself off as the one that made what lies there.
+        if error is None or not (self.output / "run.json").exists():
+            self._write_record(self.output, status)
 
     def _root_of(self, error: RadrespError) -> Path:
         """What the error's file is shown relative to: the output folder or the data root."""

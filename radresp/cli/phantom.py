@@ -24,6 +24,9 @@ def phantom_command(
     output: OutputFolder = None,
     cases: Annotated[int, typer.Option("--cases", min=1, help="How many patients.")] = 10,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")] = 7,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Coarser voxels and a tighter field of view.")
+    ] = False,
     workers: Workers = 1,
     progress: ProgressChoice = Progress.AUTO,
     as_json: JsonFlag = False,
@@ -38,6 +41,7 @@ def phantom_command(
                 cases,
                 seed,
                 workers=workers,
+                fast=fast,
                 progress=ticker.stage("synthetic patients", cases),
             )
         run.outputs = [table, table.with_name("outcomes.csv"), table.with_name("truth.csv")]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from radresp import io, phantom
+from radresp import io
 from radresp.errors import RadrespError
 from radresp.pipeline.cohort import CaseResult, CohortResult, Watcher, extract_cohort
 from radresp.pipeline.page import save_score
@@ -93,16 +93,15 @@ def run_demo(
     stage : callable
         Opens a progress line for each stage.
     """
-    settings = phantom.PhantomSettings.fast()
     table = make_phantom_cohort(
         folder / "cohort",
         cases,
         seed,
         workers=workers,
-        settings=settings,
+        fast=True,
         progress=stage("synthetic patients", cases),
     )
-    new_table = make_phantom_cohort(folder / "new_case", 1, seed, first=cases, settings=settings)
+    new_table = make_phantom_cohort(folder / "new_case", 1, seed, first=cases, fast=True)
     cohort = io.load_cohort(table)
     result = extract_cohort(
         cohort.cases,

@@ -123,7 +123,7 @@ def image_features(image: Path, mask: Path, key: RegionKey, plan: Plan) -> Featu
 
 def describe_series(folder: Path) -> list[dict[str, Any]]:
     """Every DICOM series below a folder, as JSON-ready dictionaries."""
-    return [series.record() for series in io.describe_folder(folder)]
+    return [series.record() for series in io.describe_folder(folder.resolve())]
 
 
 def _load_one(path: Path, sequence: Sequence) -> Volume:

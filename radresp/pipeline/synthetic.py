@@ -31,7 +31,7 @@ def make_phantom_cohort(
     *,
     first: int = 0,
     workers: int = 1,
-    settings: phantom.PhantomSettings | None = None,
+    fast: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a cohort of synthetic patients with their truth.
@@ -47,8 +47,8 @@ def make_phantom_cohort(
         Index of the first patient.
     workers : int, default 1
         Processes.
-    settings : PhantomSettings, optional
-        How the patients are made.
+    fast : bool, default False
+        Coarser voxels and a tighter field of view, about three times as quick.
     progress : callable, optional
         Called with (done, all).
 
@@ -57,9 +57,8 @@ def make_phantom_cohort(
     Path
         The cohort table.
     """
-    make = partial(
-        _save_patient, folder=folder, seed=seed, settings=settings or phantom.PhantomSettings()
-    )
+    settings = phantom.PhantomSettings.fast() if fast else phantom.PhantomSettings()
+    make = partial(_save_patient, folder=folder, seed=seed, settings=settings)
     saved: list[SavedPatient] = []
     for patient in _spread(make, range(first, first + cases), workers):
         saved.append(patient)

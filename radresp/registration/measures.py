@@ -126,8 +126,8 @@ def likeness(
     }
     beside = []
     for pushed in _pushed(transform, coarse.grid):
-        a, b, shared = compared(small_fixed, small_moving, coarse, pushed)
-        if shared >= 2 * _LEAST_SHARED:
+        a, b, still_shared = compared(small_fixed, small_moving, coarse, pushed)
+        if still_shared > shared / 2:
             beside.append(mutual_information(a, b))
     if len(beside) >= _FEWEST_BESIDE:
         numbers["mutual_information_beside"] = max(beside)

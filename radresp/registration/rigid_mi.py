@@ -18,6 +18,7 @@ gives equal parameters to the last bit.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import numpy as np
 import SimpleITK as sitk
@@ -92,8 +93,9 @@ def find(
         How to search.
     fixed_mask, moving_mask : Mask, optional
         Outlines, not empty, each on its image's grid. The surroundings of the fixed one limit the
-        metric; with a moving one alone the search runs the other way round and is inverted. With
-        both, the moving one only offers a start: outlines of two visits differ in size.
+        metric; with a moving one alone (or none, and a moving image less than half as large) the
+        search runs the other way round and is inverted. With both, the moving one only offers a
+        start: outlines of two visits differ in size.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def find(
     ResourceError
         ``TIMEOUT``.
     """
-    if fixed_mask is None and moving_mask is not None:
+    if fixed_mask is None and (moving_mask is not None or _much_smaller(moving, fixed)):
         back = find(moving, fixed, settings, fixed_mask=moving_mask)
         return Found(_inverse(back.transform), back.notes, back.numbers, back.doubts)
     descent = _descent(settings)
@@ -132,6 +134,10 @@ def find(
     return Found(transform, tuple(notes), numbers, doubts)
 
 
+def _much_smaller(one: Volume, other: Volume) -> bool:
+    return 2 * np.prod(one.grid.extent_mm) < np.prod(other.grid.extent_mm)
+
+
 def _descent(settings: RigidMi) -> Descent:
     return Descent(
         settings.bins,
@@ -149,7 +155,8 @@ def _coarse_fit(
     """All starts, the name of the best one and where it led on the local level."""
     starts = _starts(whole, local.area.centre_mm, end_mm)
     if whole is not local:
-        starts["whole_image"] = best_descent(descent, whole, starts)[1]
+        with suppress(InputError):  # a moving image that shows little beyond the outline
+            starts["whole_image"] = best_descent(descent, whole, starts)[1]
     name, transform = best_descent(descent, local, starts)
     return starts, name, transform
 

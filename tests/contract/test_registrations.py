@@ -35,7 +35,7 @@ def test_recovers_between_different_spacings_and_orientations(method: str) -> No
     mask = ball(fixed_grid)
     moving = picture(moving_grid, TRUTH, bias=0.3, seed=2)
     alignment = align(picture(fixed_grid, seed=1), moving, fixed_mask=mask, method=method)
-    assert error_mm(alignment.transform, TRUTH, mask) < 0.7
+    assert error_mm(alignment.transform, TRUTH, mask) < 0.5
     assert alignment.usable
 
 
@@ -66,9 +66,8 @@ def test_leaves_an_image_on_itself(method: str) -> None:
 
 def test_is_the_same_twice(method: str) -> None:
     grid = centred_grid()
-    mask = ball(grid)
     pair = picture(grid, seed=1), picture(grid, TRUTH, bias=0.3, seed=2)
-    one, two = (align(*pair, fixed_mask=mask, method=method) for _ in range(2))
+    one, two = (align(*pair, method=method) for _ in range(2))
     assert one.transform.GetParameters() == two.transform.GetParameters()
     assert one.quality.record() == two.quality.record()
 

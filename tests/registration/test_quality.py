@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registration.pictures import ball, centred_grid, picture, rigid
+from registration.pictures import ball, centred_grid, error_mm, picture, rigid
 
 from radresp.core import NoteKind, Sequence, Verdict, Volume
 from radresp.registration import Found, RigidMi, align, judge, mutual_information, similarity
@@ -86,12 +86,23 @@ def test_scaling_and_mirroring_transforms_are_implausible() -> None:
         assert any("scaled" in reason for reason in judged.reasons)
 
 
-def test_a_small_shared_field_cannot_be_good() -> None:
-    narrow = picture(centred_grid(size=(26, 72, 18), middle_mm=(-15.0, -20.0, 30.0)), seed=2)
-    alignment = align(picture(GRID, seed=1), narrow)
-    assert alignment.quality.verdict is Verdict.FAILED
-    assert alignment.quality.numbers["area_overlap_fraction"] == pytest.approx(26 / 72, abs=0.03)
-    assert "both images" in " ".join(alignment.quality.reasons)
+def test_two_fields_that_share_little_cannot_be_good() -> None:
+    aside = picture(centred_grid(middle_mm=(80.0, -20.0, 30.0)), seed=2)
+    judged = judge(picture(GRID, seed=1), aside, Found(IDENTITY), RigidMi())
+    assert judged.verdict is Verdict.FAILED
+    assert judged.numbers["area_overlap_fraction"] == pytest.approx(38 / 108, abs=0.03)
+    assert "both images" in " ".join(judged.reasons)
+
+
+@pytest.mark.parametrize("with_mask", [True, False])
+def test_a_small_field_inside_a_large_one_can_be_good(with_mask: bool) -> None:
+    middle = TRUTH.TransformPoint((10.0, -20.0, 30.0))
+    grid = centred_grid(size=(36, 36, 12), middle_mm=middle)
+    mask = ball(GRID, (10.0, -20.0, 30.0), 10.0) if with_mask else None
+    alignment = align(picture(GRID, seed=1), picture(grid, TRUTH, seed=2), fixed_mask=mask)
+    assert error_mm(alignment.transform, TRUTH, ball(GRID)) < 0.5
+    assert alignment.quality.numbers["overlap_fraction"] < 0.25
+    assert alignment.quality.verdict is Verdict.GOOD
 
 
 def test_an_outline_carried_out_of_the_image_fails() -> None:

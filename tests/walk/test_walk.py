@@ -16,7 +16,6 @@ from commands import Shown, correlation, radresp, tree
 from radresp import intensity, io
 from radresp.core import Roi, Sequence, resample_mask, resample_volume
 from radresp.notice import INTENDED_USE
-from radresp.phantom import PhantomSettings
 from radresp.pipeline.synthetic import make_phantom_cohort
 
 CASES = 20
@@ -37,9 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("walk")
     (folder / "plan.yaml").write_text(PLAN)
     for name, cases, first in (("cohort", CASES, 0), ("new", 2, CASES)):
-        make_phantom_cohort(
-            folder / name, cases, SEED, first=first, settings=PhantomSettings.fast()
-        )
+        make_phantom_cohort(folder / name, cases, SEED, first=first, fast=True)
     extracted = radresp(
         "extract", folder / "cohort/cohort.csv", "-o", folder / "features",
         "--plan", folder / "plan.yaml", "--progress", "none",

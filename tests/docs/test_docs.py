@@ -1,0 +1,85 @@
+"""The documents say what the code does: pages made from it are up to date, examples run."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import runpy
+import shlex
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer.testing import CliRunner
+
+from radresp import pipeline
+from radresp.cli import app
+from radresp.notice import INTENDED_USE
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted(path for path in ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_default_yaml_is_the_default_plan_with_every_key() -> None:
+    path = ROOT / "configs/default.yaml"
+    assert path.read_text(encoding="utf-8") == script("default_plan").default_plan_text()
+    assert pipeline.load_plan(path) == pipeline.load_plan(None)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_config_is_a_plan(path: Path) -> None:
+    assert pipeline.feature_names(pipeline.load_plan(path))
+
+
+def test_the_fault_page_lists_every_code() -> None:
+    page = (ROOT / "docs/reference/faults.md").read_text(encoding="utf-8")
+    assert page == script("fault_codes").page()
+
+
+def test_the_readme_begins_with_the_intended_use() -> None:
+    assert INTENDED_USE in README.split("\n\n")[1]
+
+
+def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for number, block in enumerate(blocks("python")):
+        example = tmp_path / f"example_{number}.py"
+        example.write_text(block)
+        runpy.run_path(str(example))
+
+
+def test_command_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    lines = [line for block in blocks("bash") for line in block.splitlines() if line]
+    assert lines
+    for line in lines:
+        program, *words = shlex.split(line)
+        assert program == "radresp"
+        assert CliRunner().invoke(app, words).exit_code == 0, line
+
+
+def test_every_command_in_a_console_example_exists() -> None:
+    lines = re.findall(r"^\$ radresp (\S+)", "\n".join(blocks("console")), flags=re.MULTILINE)
+    known = {command.name for command in app.registered_commands}
+    assert set(lines) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
