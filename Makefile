@@ -12,10 +12,10 @@ demo: $(READY)
 	$(BIN)/radresp demo -o demo_output --workers $(WORKERS)
 
 test: $(READY)
-	$(BIN)/pytest -n $(WORKERS) --doctest-modules radresp tests
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --doctest-modules radresp tests
 
 test-all: $(READY)
-	$(BIN)/pytest -n $(WORKERS) -m "not gpu" --doctest-modules radresp tests
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not gpu" --doctest-modules radresp tests
 
 check: $(READY)
 	$(BIN)/ruff format --check .
