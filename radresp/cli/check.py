@@ -9,6 +9,7 @@ import typer
 
 from radresp import pipeline
 from radresp.cli.common import (
+    DataRoot,
     DebugFlag,
     InputAlias,
     JsonFlag,
@@ -29,6 +30,7 @@ def check_command(
         Path | None, typer.Argument(help="Cohort table (CSV) or the folder of one case.")
     ] = None,
     input_path: InputAlias = None,
+    root: DataRoot = None,
     plan: PlanFile = None,
     progress: ProgressChoice = Progress.AUTO,
     as_json: JsonFlag = False,
@@ -36,7 +38,7 @@ def check_command(
 ) -> None:
     """List every problem of every case of a cohort."""
     with running("check", as_json=as_json, debug=debug) as run:
-        cases = pipeline.open_cases(one_of(cohort, input_path, "COHORT"))
+        cases = pipeline.open_cases(one_of(cohort, input_path, "COHORT"), root=root)
         whole = len(cases.cases)
         with Ticker(progress) as ticker:
             tick = ticker.stage("checking", whole)

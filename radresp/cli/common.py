@@ -51,6 +51,13 @@ OutputFolder = Annotated[
 InputAlias = Annotated[
     Path | None, typer.Option("-i", "--input", help="Same as the positional argument.")
 ]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        help="Folder no path or link may leave; by default that of the table or case.",
+    ),
+]
 PlanFile = Annotated[
     Path | None, typer.Option("--plan", help="YAML plan; what it does not say keeps its default.")
 ]

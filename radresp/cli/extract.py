@@ -9,6 +9,7 @@ import typer
 
 from radresp import pipeline
 from radresp.cli.common import (
+    DataRoot,
     DebugFlag,
     InputAlias,
     JsonFlag,
@@ -30,6 +31,7 @@ def extract_command(
         Path | None, typer.Argument(help="Cohort table (CSV) or the folder of one case.")
     ] = None,
     input_path: InputAlias = None,
+    root: DataRoot = None,
     output: OutputFolder = None,
     plan: PlanFile = None,
     workers: Workers = 1,
@@ -40,26 +42,31 @@ def extract_command(
 ) -> None:
     """Compute the features of every case; run again to resume."""
     with running("extract", as_json=as_json, output=output, debug=debug) as run:
+        cases = pipeline.open_cases(one_of(cohort, input_path, "COHORT"), root=root)
         folder = required(output)
-        cases = pipeline.open_cases(one_of(cohort, input_path, "COHORT"))
-        chosen = pipeline.load_plan(plan)
-        run.plan_sha256 = chosen.sha256()
-        with Ticker(progress) as ticker:
-            result = pipeline.extract_cohort(
-                cases.cases,
-                chosen,
-                folder,
-                workers=workers,
-                force=force,
-                watch=ticker.cases(len(cases.cases)),
-            )
+        result = run_batch(
+            run, pipeline.extract_cohort, cases, folder, plan, workers, force, progress
+        )
         tables = [folder / "features.parquet", folder / "features.csv"]
         run.outputs = tables if result.finished else []
-        show_cohort(run, result, folder)
 
 
-def show_cohort(run: Run, result: Any, folder: Path) -> None:
-    """Print how a cohort ended."""
+def run_batch(
+    run: Run,
+    engine: Any,
+    cases: Any,
+    folder: Path,
+    plan: Path | None,
+    workers: int,
+    force: bool,
+    progress: Progress,
+) -> Any:
+    """Take a cohort through a batch engine with progress, and print how it ended."""
+    chosen = pipeline.load_plan(plan)
+    run.plan_sha256, run.root = chosen.sha256(), cases.root
+    with Ticker(progress) as ticker:
+        watch = ticker.cases(len(cases.cases))
+        result = engine(cases.cases, chosen, folder, workers=workers, force=force, watch=watch)
     run.exit_code = result.exit_code
     run.result = result.describe()
     for refused in result.refused:
@@ -69,3 +76,4 @@ def show_cohort(run: Run, result: Any, folder: Path) -> None:
         f"{counts['finished']} of {counts['cases']} cases finished ({counts['kept']} kept from "
         f"before), {len(counts['refused'])} refused; written to {folder}"
     )
+    return result

@@ -9,6 +9,7 @@ import typer
 
 from radresp import pipeline
 from radresp.cli.common import (
+    DataRoot,
     DebugFlag,
     InputAlias,
     JsonFlag,
@@ -16,13 +17,12 @@ from radresp.cli.common import (
     PlanFile,
     Progress,
     ProgressChoice,
-    Ticker,
     Workers,
     one_of,
     required,
     running,
 )
-from radresp.cli.extract import show_cohort
+from radresp.cli.extract import run_batch
 
 
 def prepare_command(
@@ -30,6 +30,7 @@ def prepare_command(
         Path | None, typer.Argument(help="Cohort table (CSV) or the folder of one case.")
     ] = None,
     input_path: InputAlias = None,
+    root: DataRoot = None,
     output: OutputFolder = None,
     plan: PlanFile = None,
     workers: Workers = 1,
@@ -40,17 +41,6 @@ def prepare_command(
 ) -> None:
     """Register the visits and place the regions; write masks, transforms and pictures."""
     with running("prepare", as_json=as_json, output=output, debug=debug) as run:
+        cases = pipeline.open_cases(one_of(cohort, input_path, "COHORT"), root=root)
         folder = required(output)
-        cases = pipeline.open_cases(one_of(cohort, input_path, "COHORT"))
-        chosen = pipeline.load_plan(plan)
-        run.plan_sha256 = chosen.sha256()
-        with Ticker(progress) as ticker:
-            result = pipeline.prepare_cohort(
-                cases.cases,
-                chosen,
-                folder,
-                workers=workers,
-                force=force,
-                watch=ticker.cases(len(cases.cases)),
-            )
-        show_cohort(run, result, folder)
+        run_batch(run, pipeline.prepare_cohort, cases, folder, plan, workers, force, progress)

@@ -9,6 +9,7 @@ import typer
 
 from radresp import pipeline
 from radresp.cli.common import (
+    DataRoot,
     DebugFlag,
     InputAlias,
     JsonFlag,
@@ -25,6 +26,7 @@ def score_command(
         Path | None, typer.Argument(help="Folder of one case, or a cohort table.")
     ] = None,
     input_path: InputAlias = None,
+    root: DataRoot = None,
     model: Annotated[Path, typer.Option("--model", help="Model folder.")] = Path("model"),
     case_id: Annotated[
         str | None, typer.Option("--case", help="Which case, when the table holds several.")
@@ -40,7 +42,7 @@ def score_command(
     with running("score", as_json=as_json, output=output, debug=debug) as run:
         run.notice()
         folder = required(output)
-        files = pipeline.open_case(one_of(case, input_path, "CASE"), case_id).cases[0]
+        files = pipeline.open_case(one_of(case, input_path, "CASE"), case_id, root).cases[0]
         scoring = pipeline.open_model(model)
         run.plan_sha256 = scoring.plan.sha256()
         scored = pipeline.score_case(files, scoring)

@@ -61,13 +61,16 @@ class Cohort:
     root: Path
 
 
-def load_cohort(path: Path) -> Cohort:
+def load_cohort(path: Path, root: Path | None = None) -> Cohort:
     """Read a cohort table.
 
     Parameters
     ----------
     path : Path
         Comma-separated UTF-8 table.
+    root : Path, optional
+        Data root the table's paths are relative to and may not leave; the table's own folder
+        when not given.
 
     Returns
     -------
@@ -85,7 +88,7 @@ def load_cohort(path: Path) -> Cohort:
     table = load_text_table(path)
     table.check_has_rows()
     _check_columns(table)
-    root = Path(os.path.realpath(table.file)).parent
+    root = Path(os.path.realpath(table.file.parent if root is None else root))
     cases = tuple(_case(table, line, cells, root) for line, cells in table.records())
     ids = [case.case_id for case in cases]
     check_distinct(ids, table.lines, column="case_id", code="CASE_DUPLICATE", file=table.file)
@@ -96,18 +99,21 @@ def load_cohort(path: Path) -> Cohort:
     return Cohort(cases, notes, root)
 
 
-def find_case(folder: Path) -> CaseFiles:
+def find_case(folder: Path, root: Path | None = None) -> CaseFiles:
     """Find the images and masks of one case in a folder laid out as `LAYOUT` says.
 
     Parameters
     ----------
     folder : Path
         The case folder; its name is the case id.
+    root : Path, optional
+        Data root that links in the folder may lead to but not leave; the folder itself when not
+        given.
 
     Returns
     -------
     CaseFiles
-        With the folder, symbolic links resolved, as data root.
+        With symbolic links in the data root's own path resolved.
 
     Raises
     ------
@@ -118,16 +124,17 @@ def find_case(folder: Path) -> CaseFiles:
         ``MISSING_INPUT`` when it holds no image, ``AMBIGUOUS_INPUT`` when one name stands twice,
         ``UNKNOWN_NAME`` for a NIfTI file whose name is a misspelling of a known one.
     """
-    root = Path(os.path.realpath(folder))
-    if not root.is_dir():
+    home = Path(os.path.realpath(folder))
+    root = home if root is None else Path(os.path.realpath(root))
+    if not home.is_dir():
         raise PlanError(
             "MISSING_FILE", "there is no such case folder", expected=LAYOUT, file=folder
         )
-    check_case_id(root.name, where="folder name", file=root)
+    check_case_id(home.name, where="folder name", file=home)
     images: dict[ImageKey, Path] = {}
     masks: dict[RegionKey, Path] = {}
     for timepoint in Timepoint:
-        visit = root / timepoint
+        visit = home / timepoint
         if visit.is_dir():
             _check_spelling(visit)
             images |= {
@@ -142,10 +149,10 @@ def find_case(folder: Path) -> CaseFiles:
             "no image was found in the case folder",
             expected=LAYOUT,
             action="rename the files, or list them in a cohort table",
-            case=root.name,
-            file=root,
+            case=home.name,
+            file=home,
         )
-    return CaseFiles(root.name, root.name, root, images, masks)
+    return CaseFiles(home.name, home.name, root, images, masks)
 
 
 def _check_columns(table: TextTable) -> None:
@@ -212,8 +219,8 @@ def check_inside(text: str, root: Path, *, where: str, file: Path) -> None:
         raise PlanError(
             "PATH_OUTSIDE_ROOT",
             f"{where}: {shown(text, 120)} leads to {shown(str(resolved), 120)}",
-            expected="a path inside the data root, the folder of the table",
-            action="move the data or the table",
+            expected="a path inside the data root, by default the folder of the table or case",
+            action="move the data, or name the folder that holds it with --root",
             file=file,
         )
 

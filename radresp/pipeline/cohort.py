@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from typing import Any
 import SimpleITK as sitk
 
 from radresp import io
-from radresp.core import CaseFiles, FeatureRow, NoteKind, Trail, notes_of
-from radresp.errors import CohortError, ExitCode, InputError, OutputError, RadrespError, locating
+from radresp.core import CaseFiles, FeatureRow
+from radresp.errors import CohortError, InputError, OutputError, RadrespError, locating
 from radresp.pipeline.acquisition import acquisition_of, summarise
 from radresp.pipeline.destination import check_output
 from radresp.pipeline.extract import extract_case
@@ -28,81 +27,7 @@ from radresp.pipeline.plan import Plan
 from radresp.pipeline.prepare import prepare_case
 from radresp.pipeline.read import load_case
 from radresp.pipeline.records import load_record, record_path, save_record
-
-
-@dataclass(frozen=True, slots=True)
-class CaseResult:
-    """How one case ended.
-
-    Parameters
-    ----------
-    case_id : str
-        Name of the case.
-    stage : str
-        What was done, ``"prepare"`` or ``"extract"``.
-    refusal : RadrespError, optional
-        Why it was refused; None when it finished.
-    trail : Trail
-        What was done; empty when an earlier result was kept.
-    row : FeatureRow, optional
-        Its features, where features were asked for.
-    kept : bool
-        Whether an earlier result was still valid.
-    """
-
-    case_id: str
-    stage: str
-    refusal: RadrespError | None = None
-    trail: Trail = ()
-    row: FeatureRow | None = None
-    kept: bool = False
-
-    def record(self) -> dict[str, Any]:
-        """The line for ``status.jsonl``."""
-        if self.refusal is not None:
-            return {"stage": self.stage, **self.refusal.record(), "fixes": []}
-        return {
-            "stage": self.stage,
-            "code": "KEPT" if self.kept else "OK",
-            "severity": "finished",
-            "case": self.case_id,
-            "fixes": [note.record() for note in notes_of(self.trail, NoteKind.FIX)],
-            "warnings": [note.record() for note in notes_of(self.trail, NoteKind.WARNING)],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class CohortResult:
-    """How a cohort ended: one result a case, sorted by case id."""
-
-    results: tuple[CaseResult, ...]
-
-    @property
-    def finished(self) -> tuple[CaseResult, ...]:
-        """The cases that finished."""
-        return tuple(result for result in self.results if result.refusal is None)
-
-    @property
-    def refused(self) -> tuple[CaseResult, ...]:
-        """The cases that were refused."""
-        return tuple(result for result in self.results if result.refusal is not None)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """0 all finished, 4 some refused, 5 none usable."""
-        if not self.finished:
-            return ExitCode.NONE_USABLE
-        return ExitCode.SOME_REFUSED if self.refused else ExitCode.FINISHED
-
-    def describe(self) -> dict[str, Any]:
-        """Counts for people and machines."""
-        return {
-            "cases": len(self.results),
-            "finished": len(self.finished),
-            "kept": sum(result.kept for result in self.results),
-            "refused": {r.case_id: r.refusal.code for r in self.refused if r.refusal},
-        }
-
+from radresp.pipeline.results import CaseResult, CohortResult
 
 Watcher = Callable[[CaseResult], None]
 Task = Callable[[CaseFiles, Plan, Path], CaseResult]

@@ -41,7 +41,7 @@ def load_plan(path: Path | None) -> Plan:
     return parse_plan(None if path is None else io.load_mapping(path))
 
 
-def open_cases(path: Path, case_id: str | None = None) -> io.Cohort:
+def open_cases(path: Path, case_id: str | None = None, root: Path | None = None) -> io.Cohort:
     """The cases of a cohort table, or the one case of a folder.
 
     Parameters
@@ -50,6 +50,8 @@ def open_cases(path: Path, case_id: str | None = None) -> io.Cohort:
         A CSV table or a case folder.
     case_id : str, optional
         Keep only this case; needed by commands that take one case from a longer table.
+    root : Path, optional
+        Data root no path or link leaves; by default the folder of the table or case.
 
     Raises
     ------
@@ -57,9 +59,9 @@ def open_cases(path: Path, case_id: str | None = None) -> io.Cohort:
         ``CASE_UNKNOWN`` when the table has no such case.
     """
     if path.is_dir():
-        files = io.find_case(path)
+        files = io.find_case(path, root)
         return io.Cohort((files,), (), files.root)
-    cohort = io.load_cohort(path)
+    cohort = io.load_cohort(path, root)
     if case_id is None:
         return cohort
     chosen = tuple(files for files in cohort.cases if files.case_id == case_id)
@@ -73,7 +75,7 @@ def open_cases(path: Path, case_id: str | None = None) -> io.Cohort:
     return io.Cohort(chosen, cohort.notes, cohort.root)
 
 
-def open_case(path: Path, case_id: str | None = None) -> io.Cohort:
+def open_case(path: Path, case_id: str | None = None, root: Path | None = None) -> io.Cohort:
     """Like :func:`open_cases`, but exactly one case.
 
     Raises
@@ -81,7 +83,7 @@ def open_case(path: Path, case_id: str | None = None) -> io.Cohort:
     PlanError
         ``CASE_CHOICE`` when the table holds several and none was chosen.
     """
-    cohort = open_cases(path, case_id)
+    cohort = open_cases(path, case_id, root)
     if len(cohort.cases) != 1:
         raise PlanError(
             "CASE_CHOICE",

@@ -56,10 +56,12 @@ def test_the_readme_begins_with_the_intended_use() -> None:
 
 def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    for number, block in enumerate(blocks("python")):
+    examples = blocks("python")
+    assert examples
+    for number, block in enumerate(examples):
         example = tmp_path / f"example_{number}.py"
         example.write_text(block)
-        runpy.run_path(str(example))
+        assert runpy.run_path(str(example))["row"].values
 
 
 def test_command_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -357,3 +357,30 @@ def test_a_case_folder_holds_its_own_files(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as caught:
         find_case(tmp_path / "a b")
     assert caught.value.code == "CASE_ID"
+
+
+def test_a_data_root_of_its_own_holds_the_paths_of_a_table_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "table").mkdir()
+    (tmp_path / "data").mkdir()
+    table = tmp_path / "table/cohort.csv"
+    table.write_text("case_id,pre_t2\na,one/t2.nii.gz\n")
+    cohort = load_cohort(table, tmp_path / "data")
+    assert cohort.root == (tmp_path / "data").resolve()
+    assert cohort.cases[0].images[(PRE, T2)] == cohort.root / "one/t2.nii.gz"
+    table.write_text("case_id,pre_t2\na,../table/t2.nii.gz\n")
+    with pytest.raises(PlanError) as caught:
+        load_cohort(table, tmp_path / "data")
+    assert caught.value.code == "PATH_OUTSIDE_ROOT"
+
+
+def test_links_of_a_case_folder_may_lead_into_the_data_root(tmp_path: Path) -> None:
+    case = tmp_path / "cases/p1/pre"
+    case.mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/t2.nii.gz").write_bytes(b"")
+    (case / "t2.nii.gz").symlink_to(tmp_path / "data/t2.nii.gz")
+    with pytest.raises(PlanError) as caught:
+        find_case(case.parent)
+    assert caught.value.code == "PATH_OUTSIDE_ROOT"
+    files = find_case(case.parent, tmp_path / "data")
+    assert (files.case_id, files.root) == ("p1", (tmp_path / "data").resolve())

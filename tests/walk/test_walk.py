@@ -346,22 +346,27 @@ def test_a_training_case_is_recognised(home: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def prostate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real case as a folder of links to DICOM folders; the gland stands in for the tumour."""
+def prostate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """A real case straight from its DICOM folders; the gland stands in for the tumour."""
     source = shared_data("prostatex_0001")
-    case = tmp_path_factory.mktemp("real") / "real_case"
-    for visit, t2 in (("pre", "t2_tra"), ("post", "t2_tra_repeat")):
-        (case / visit).mkdir(parents=True)
-        shutil.copytree(source / "dicom" / t2, case / visit / "t2")
-        shutil.copytree(source / "dicom/dwi_b50_400_800", case / visit / "dwi")
-    shutil.copy(source / "masks/gland_AI_Bosma22b.nii.gz", case / "pre/tumour.nii.gz")
-    return case
+    table = tmp_path_factory.mktemp("real") / "cohort.csv"
+    cells = {
+        "case_id": "real_case",
+        "pre_t2": "dicom/t2_tra",
+        "post_t2": "dicom/t2_tra_repeat",
+        "pre_dwi": "dicom/dwi_b50_400_800",
+        "post_dwi": "dicom/dwi_b50_400_800",
+        "pre_tumour": "masks/gland_AI_Bosma22b.nii.gz",
+    }
+    table.write_text(",".join(cells) + "\n" + ",".join(cells.values()) + "\n")
+    return table, Path("--root"), source
 
 
 def test_a_real_case_runs_to_the_end_and_says_it_is_no_rectum(
-    home: Path, prostate: Path, tmp_path: Path
+    home: Path, prostate: tuple[Path, ...], tmp_path: Path
 ) -> None:
-    shown = score(home, prostate, tmp_path / "out", "--json")
+    words = ("--model", home / "model", "-o", tmp_path / "out", "--json")
+    shown = radresp("score", *prostate, *words)
     assert shown.code == 0, shown.out
     record = shown.json
     assert record["decision"] == "abstain"
@@ -373,8 +378,8 @@ def test_a_real_case_runs_to_the_end_and_says_it_is_no_rectum(
     assert "ProstateX" not in (tmp_path / "out/report.html").read_text()
 
 
-def test_real_features_are_finite(prostate: Path, tmp_path: Path) -> None:
-    shown = radresp("extract", prostate, "-o", tmp_path / "out", "--json", "--progress", "none")
+def test_real_features_are_finite(prostate: tuple[Path, ...], tmp_path: Path) -> None:
+    shown = radresp("extract", *prostate, "-o", tmp_path / "out", "--json", "--progress", "none")
     assert shown.code == 0, shown.out
     table = io.load_features(tmp_path / "out/features.parquet")
     assert table.shape[0] == 1
@@ -414,8 +419,8 @@ def test_real_adc_agrees_with_the_vendor() -> None:
         assert 0.9 < np.median(ours / theirs) < 1.1
 
 
-def test_check_lists_what_a_careful_radiographer_sees(prostate: Path) -> None:
-    shown = radresp("check", prostate, "--json")
+def test_check_lists_what_a_careful_radiographer_sees(prostate: tuple[Path, ...]) -> None:
+    shown = radresp("check", *prostate, "--json")
     assert shown.code == 0, shown.out
     codes = {finding["code"] for finding in shown.json["findings"]}
     assert codes >= {"PAIR_INTERVAL", "IMAGE_REUSED", "BODY_PART", "NO_B0", "COVERAGE"}
