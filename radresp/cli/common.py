@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
 from radresp.errors import ExitCode, PlanError, RadrespError
 from radresp.notice import INTENDED_USE
+from radresp.pipeline import interrupt
 
 BAR_AFTER_SECONDS = 2.0
 
@@ -169,17 +169,18 @@ def running(
 ) -> Iterator[Run]:
     """The boundary of a command: every outcome leaves as a message and an exit code."""
     run = Run(command, as_json, output)
-    signal.signal(signal.SIGTERM, _terminate)
+    interrupt.listen()
     try:
         yield run
         run.end()
     except RadrespError as error:
+        if interrupt.requested():
+            raise _interrupted() from None
         if debug:
             traceback.print_exc()
         run.end(error)
     except KeyboardInterrupt:
-        typer.echo("interrupted; run the same command again to resume", err=True)
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+        raise _interrupted() from None
     except BrokenPipeError:
         # Whoever read our output has left; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -191,9 +192,10 @@ def running(
     raise typer.Exit(run.exit_code)
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    del number, frame
-    raise typer.Exit(ExitCode.TERMINATED)
+def _interrupted() -> typer.Exit:
+    typer.echo("interrupted; run the same command again to resume", err=True)
+    terminated = interrupt.requested() == signal.SIGTERM
+    return typer.Exit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED)
 
 
 def _report_bug(run: Run, error: Exception, debug: bool) -> None:

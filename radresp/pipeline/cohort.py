@@ -6,11 +6,12 @@ a refused case is never "done": it is tried again on the next run.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import SimpleITK as sitk
 from radresp import io
 from radresp.core import CaseFiles, FeatureRow
 from radresp.errors import CohortError, InputError, OutputError, RadrespError, locating
+from radresp.pipeline import interrupt
 from radresp.pipeline.acquisition import acquisition_of, summarise
 from radresp.pipeline.destination import check_output
 from radresp.pipeline.extract import extract_case
@@ -199,6 +201,7 @@ def _work(task: Task, files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
     except OutputError:
         raise  # the folder itself is in trouble; every other case would meet the same
     except RadrespError as error:
+        interrupt.check()  # a case we were stopped in is dropped, not refused
         return CaseResult(files.case_id, task.__name__.removesuffix("_one"), error)
 
 
@@ -213,11 +216,15 @@ def _work_all(
         futures: dict[Future[CaseResult], CaseFiles] = {
             pool.submit(_work, task, files, plan, folder): files for files in todo
         }
-        for future in as_completed(futures):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                lost.append(futures[future])
+        try:
+            for future in as_completed(futures):
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    lost.append(futures[future])
+        except BaseException:
+            _stop(pool)  # interrupted: whoever asked us to stop does not wait for the cohort
+            raise
     # A dead worker takes its whole pool along; each case that was lost gets a process of its own.
     yield from (_work_alone(task, files, plan, folder) for files in lost)
 
@@ -238,10 +245,19 @@ def _work_alone(task: Task, files: CaseFiles, plan: Plan, folder: Path) -> CaseR
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_be_a_worker)
 
 
-def _one_thread() -> None:
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """Drop what is queued and what is running; records are written whole or not at all."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in active_children():
+        worker.terminate()
+
+
+def _be_a_worker() -> None:
+    """One thread a process, and the interrupt key is the parent's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 

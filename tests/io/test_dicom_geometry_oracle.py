@@ -41,5 +41,8 @@ def test_real_series_lie_where_highdicom_says(name: str) -> None:
 
 
 def test_made_series_lie_where_highdicom_says(tmp_path: Path) -> None:
-    write_series(tmp_path / "series", make_series())
+    series = make_series()
+    for dataset in series:
+        dataset.FrameOfReferenceUID = series[0].SeriesInstanceUID  # highdicom asks for one
+    write_series(tmp_path / "series", series)
     agree(tmp_path / "series")
