@@ -3,126 +3,49 @@
 ``cross_validate`` measures honestly, ``fit`` learns the final model, ``predict`` scores, ``dump``
 and ``restore`` turn a model into bytes and back. A new classifier is one file with its settings,
 its grid and its estimator, and one line in ``METHODS``; everything else is shared.
+
+Settings and ``METHODS`` are at hand at once; whatever needs scikit-learn loads on first use, so
+that reading a plan does not wait for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
-import pandas as pd
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from radresp.classify import elastic_net
-from radresp.classify.calibration import Platt, fit_platt
-from radresp.classify.cross_validation import OutOfFold, cross_validate_table
 from radresp.classify.elastic_net import ElasticNet
-from radresp.classify.model import Model, fit_table
-from radresp.classify.prediction import Contribution, Prediction, predict
+from radresp.classify.method import Method
 from radresp.classify.settings import ClassifierSettings
-from radresp.classify.store import dump, restore_model
-from radresp.classify.table import RESIDUAL, VOCABULARIES, check_table
-from radresp.classify.tuning import Method
-from radresp.errors import PlanError
+
+if TYPE_CHECKING:
+    from radresp.classify.calibration import Platt, fit_platt
+    from radresp.classify.cross_validation import OutOfFold
+    from radresp.classify.learning import cross_validate, fit, restore
+    from radresp.classify.model import Model
+    from radresp.classify.prediction import Contribution, Prediction, predict
+    from radresp.classify.store import dump
+    from radresp.classify.table import RESIDUAL, VOCABULARIES
 
 METHODS: dict[str, Method] = {
     "elastic_net": Method(ElasticNet, elastic_net.grid, elastic_net.build),
 }
 
-
-def fit(
-    x: pd.DataFrame,
-    y: pd.Series,
-    groups: pd.Series,
-    settings: ClassifierSettings,
-    *,
-    endpoint: str,
-    seed: int,
-) -> Model:
-    """Learn the final model from all cases.
-
-    Parameters
-    ----------
-    x : DataFrame of shape (cases, features)
-        Index = case id, one number a cell, NaN where missing.
-    y : Series
-        Outcome by case id: {fibrosis, inflammation, residual} or {complete, residual}.
-    groups : Series
-        Patient by case id.
-    settings : ClassifierSettings
-        Settings of one of the ``METHODS``; its type says which.
-    endpoint : str
-        What "complete response" means in the outcomes, for example ``"pCR"``.
-    seed : int
-        Makes everything repeatable.
-
-    Returns
-    -------
-    Model
-        The fitted, calibrated model. Its notes stand in ``model.step``.
-
-    Raises
-    ------
-    PlanError, CohortError
-        See :func:`radresp.classify.table.check_table`.
-    """
-    name, method = _method_of(settings)
-    table = check_table(x, y, groups, settings)
-    return fit_table(name, method, settings, table, endpoint=endpoint, seed=seed)
-
-
-def cross_validate(
-    x: pd.DataFrame,
-    y: pd.Series,
-    groups: pd.Series,
-    settings: ClassifierSettings,
-    *,
-    seed: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> OutOfFold:
-    """Measure honestly: repeated, patient-grouped, nested cross-validation.
-
-    Parameters
-    ----------
-    x, y, groups, settings, seed
-        As in :func:`fit`.
-    progress : callable, optional
-        Called with the number of folds done and the number of folds.
-
-    Returns
-    -------
-    OutOfFold
-        Calibrated probabilities of every case by models that never met its patient.
-
-    Raises
-    ------
-    PlanError, CohortError
-        See :func:`radresp.classify.table.check_table`.
-    """
-    name, method = _method_of(settings)
-    table = check_table(x, y, groups, settings)
-    return cross_validate_table(name, method, settings, table, seed=seed, progress=progress)
-
-
-def restore(members: Mapping[str, bytes]) -> Model:
-    """A model from the members :func:`dump` gave.
-
-    Raises
-    ------
-    ModelError
-        See :func:`radresp.classify.store.restore_model`.
-    """
-    return restore_model(members, {name: method.settings for name, method in METHODS.items()})
-
-
-def _method_of(settings: ClassifierSettings) -> tuple[str, Method]:
-    for name, method in METHODS.items():
-        if type(settings) is method.settings:
-            return name, method
-    raise PlanError(
-        "CONFIG_KEY",
-        f"no classifier has settings of type {type(settings).__name__}",
-        expected=", ".join(METHODS),
-    )
-
+_LATER = {
+    "RESIDUAL": "table",
+    "VOCABULARIES": "table",
+    "Contribution": "prediction",
+    "Model": "model",
+    "OutOfFold": "cross_validation",
+    "Platt": "calibration",
+    "Prediction": "prediction",
+    "cross_validate": "learning",
+    "dump": "store",
+    "fit": "learning",
+    "fit_platt": "calibration",
+    "predict": "prediction",
+    "restore": "learning",
+}
 
 __all__ = [
     "METHODS",
@@ -143,3 +66,9 @@ __all__ = [
     "predict",
     "restore",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

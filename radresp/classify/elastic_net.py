@@ -7,15 +7,15 @@ and patients few: the penalty keeps the model finite even where the classes sepa
 from __future__ import annotations
 
 from itertools import product
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
-from sklearn.linear_model import LogisticRegression
 
+from radresp.classify.method import Candidate
 from radresp.classify.settings import ClassifierSettings
-from radresp.classify.tuning import Candidate
 
-_NEEDS_PENALTY_NAME = LogisticRegression().get_params()["penalty"] != "deprecated"
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 
 class ElasticNet(ClassifierSettings):
@@ -63,9 +63,13 @@ def build(settings: ElasticNet, candidate: Candidate, seed: int) -> LogisticRegr
     seed : int
         Order in which the solver visits cases.
     """
+    # Not at the top: plans name these settings without ever training.
+    from sklearn.linear_model import LogisticRegression
+
     options = dict(candidate.options)
+    needs_penalty_name = LogisticRegression().get_params()["penalty"] != "deprecated"
     # scikit-learn before 1.8 reads l1_ratio only when the penalty is named; later ones warn of it.
-    named: dict[str, Any] = {"penalty": "elasticnet"} if _NEEDS_PENALTY_NAME else {}
+    named: dict[str, Any] = {"penalty": "elasticnet"} if needs_penalty_name else {}
     return LogisticRegression(
         C=options["strength"],
         l1_ratio=options["l1_ratio"],

@@ -8,10 +8,10 @@ patient stands on both sides. The scores that chose the hyper-parameters are kep
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,42 +21,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
+from radresp.classify.method import Candidate, Method
 from radresp.classify.selection import front
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.table import Floats
 
 _ABSENT_CLASS = -20.0
-
-
-class Candidate(NamedTuple):
-    """One combination of hyper-parameters: how many features, and the classifier's own options."""
-
-    features: int
-    options: tuple[tuple[str, float], ...]
-
-    def record(self) -> dict[str, float]:
-        """The combination as a JSON-ready dictionary."""
-        return {"features": self.features, **dict(self.options)}
-
-
-@dataclass(frozen=True)
-class Method:
-    """A classifier of the room.
-
-    Parameters
-    ----------
-    settings : type of ClassifierSettings
-        Its settings.
-    grid : callable
-        Settings to the combinations to try, simplest first.
-    build : callable
-        Settings, combination and seed to an unfitted linear scikit-learn classifier, which is put
-        behind :func:`radresp.classify.selection.front`.
-    """
-
-    settings: type[ClassifierSettings]
-    grid: Callable[[Any], tuple[Candidate, ...]]
-    build: Callable[[Any, Candidate, int], Any]
 
 
 @dataclass(frozen=True, eq=False)

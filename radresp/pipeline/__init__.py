@@ -31,7 +31,7 @@ _ROOMS = {
     "save_model": "train",
     "save_prepared": "page",
     "save_registered": "single",
-    "save_score": "page",
+    "save_score": "score",
     "score_case": "score",
     "score_record": "score",
     "train_model": "train",

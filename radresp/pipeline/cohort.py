@@ -6,16 +6,12 @@ a refused case is never "done": it is tried again on the next run.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
-
-import SimpleITK as sitk
 
 from radresp import io
 from radresp.core import CaseFiles, FeatureRow
@@ -30,6 +26,7 @@ from radresp.pipeline.prepare import prepare_case
 from radresp.pipeline.read import load_case
 from radresp.pipeline.records import load_record, record_path, save_record
 from radresp.pipeline.results import CaseResult, CohortResult
+from radresp.pipeline.workers import worker_pool
 
 Watcher = Callable[[CaseResult], None]
 Task = Callable[[CaseFiles, Plan, Path], CaseResult]
@@ -212,25 +209,21 @@ def _work_all(
         yield from (_work(task, files, plan, folder) for files in todo)
         return
     lost: list[CaseFiles] = []
-    with _pool(min(workers, len(todo))) as pool:
+    with worker_pool(min(workers, len(todo))) as pool:
         futures: dict[Future[CaseResult], CaseFiles] = {
             pool.submit(_work, task, files, plan, folder): files for files in todo
         }
-        try:
-            for future in as_completed(futures):
-                try:
-                    yield future.result()
-                except BrokenProcessPool:
-                    lost.append(futures[future])
-        except BaseException:
-            _stop(pool)  # interrupted: whoever asked us to stop does not wait for the cohort
-            raise
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                lost.append(futures[future])
     # A dead worker takes its whole pool along; each case that was lost gets a process of its own.
     yield from (_work_alone(task, files, plan, folder) for files in lost)
 
 
 def _work_alone(task: Task, files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
-    with _pool(1) as pool:
+    with worker_pool(1) as pool:
         try:
             return pool.submit(_work, task, files, plan, folder).result()
         except BrokenProcessPool:
@@ -242,23 +235,6 @@ def _work_alone(task: Task, files: CaseFiles, plan: Plan, folder: Path) -> CaseR
                 case=files.case_id,
             )
             return CaseResult(files.case_id, task.__name__.removesuffix("_one"), crash)
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_be_a_worker)
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """Drop what is queued and what is running; records are written whole or not at all."""
-    pool.shutdown(wait=False, cancel_futures=True)
-    for worker in active_children():
-        worker.terminate()
-
-
-def _be_a_worker() -> None:
-    """One thread a process, and the interrupt key is the parent's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
 def _save_tables(outcome: CohortResult, folder: Path) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 from radresp import io
 from radresp.errors import RadrespError
 from radresp.pipeline.cohort import Watcher, extract_cohort
-from radresp.pipeline.page import save_score
 from radresp.pipeline.plan import Plan
 from radresp.pipeline.results import CaseResult, CohortResult
-from radresp.pipeline.score import Scored, open_model, score_case
+from radresp.pipeline.score import Scored, open_model, save_score, score_case
 from radresp.pipeline.synthetic import make_phantom_cohort
 from radresp.pipeline.train import Trained, join_outcomes, save_model, train_model
 

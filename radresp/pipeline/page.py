@@ -1,4 +1,4 @@
-"""Write what people look at: the score's page, and pictures of prepared regions."""
+"""Write what people look at: regions, transforms and pictures of a prepared case."""
 
 from __future__ import annotations
 
@@ -6,16 +6,6 @@ from pathlib import Path
 
 from radresp import io, report
 from radresp.core import Prepared, Sequence, Timepoint
-from radresp.pipeline.score import Scored, ScoringModel, score_record
-
-
-def save_score(scored: Scored, scoring: ScoringModel, folder: Path) -> Path:
-    """Write ``score.json`` and ``report.html``; returns the page's path."""
-    record = score_record(scored, scoring)
-    io.write_json(folder / "score.json", record)
-    page = folder / "report.html"
-    io.write_text(page, report.case_page(record, region_pictures(scored.prepared)))
-    return page
 
 
 def save_prepared(prepared: Prepared, folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from radresp import classify, io
+from radresp import classify, io, report
 from radresp.core import (
     CaseFiles,
     Decision,
@@ -26,6 +26,7 @@ from radresp.errors import ModelError
 from radresp.pipeline.acquisition import acquisition_of, outside_protocol
 from radresp.pipeline.decide import decide
 from radresp.pipeline.extract import extract_case, feature_names
+from radresp.pipeline.page import region_pictures
 from radresp.pipeline.plan import Plan, parse_plan
 from radresp.pipeline.prepare import prepare_case
 from radresp.pipeline.read import load_case
@@ -188,6 +189,15 @@ def score_record(scored: Scored, scoring: ScoringModel) -> dict[str, Any]:
         "warnings": [note.record() for note in notes_of(score.trail, NoteKind.WARNING)],
         "trail": [step.record() for step in score.trail],
     }
+
+
+def save_score(scored: Scored, scoring: ScoringModel, folder: Path) -> Path:
+    """Write ``score.json`` and ``report.html``; returns the page's path."""
+    record = score_record(scored, scoring)
+    io.write_json(folder / "score.json", record)
+    page = folder / "report.html"
+    io.write_text(page, report.case_page(record, region_pictures(scored.prepared)))
+    return page
 
 
 def _check_features(scoring: ScoringModel) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 from radresp import io, phantom
 from radresp.core import Case, Sequence, Timepoint
+from radresp.pipeline.workers import worker_pool
 
 ENDPOINT = "synthetic_truth"
 Cells = dict[str, str]
@@ -76,7 +75,7 @@ def _spread(
     if workers <= 1:
         yield from map(make, indices)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         yield from pool.map(make, indices)
 
 

@@ -1,6 +1,22 @@
-"""Pages and pictures made from nouns. Returns text and bytes; writing them is io's job."""
+"""Pages and pictures made from nouns. Returns text and bytes; writing them is io's job.
 
-from radresp.report.page import case_page
-from radresp.report.pictures import contour_png
+Loaded on first use: matplotlib and jinja2 take most of a second that a batch without pages saves.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from radresp.report.page import case_page
+    from radresp.report.pictures import contour_png
 
 __all__ = ["case_page", "contour_png"]
+
+
+def __getattr__(name: str) -> Any:
+    rooms = {"case_page": "page", "contour_png": "pictures"}
+    if name not in rooms:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{rooms[name]}"), name)
