@@ -29,7 +29,10 @@ def train_command(
         Path | None, typer.Argument(help="features.parquet, features.csv or any feature table.")
     ] = None,
     input_path: InputAlias = None,
-    outcomes: Annotated[Path | None, typer.Option("--outcomes", help="CSV of outcomes.")] = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option("--outcomes", help="CSV of outcomes; else the outcome column of TABLE."),
+    ] = None,
     output: OutputFolder = None,
     plan: PlanFile = None,
     id_column: Annotated[str, typer.Option("--id-column", help="Column of case ids.")] = "case_id",

@@ -111,7 +111,7 @@ def training_table(
     features : Path
         ``features.parquet`` or ``.csv``; a folder means the table ``extract`` wrote there.
     outcomes : Path, optional
-        Outcome table.
+        Outcome table; the feature table itself when not given.
     plan : Path, optional
         YAML plan.
     id_column, outcome_column : str
@@ -121,9 +121,11 @@ def training_table(
     drop : tuple of str
         Columns of the feature table that are no features.
     """
-    if outcomes is None:
-        raise PlanError("USAGE", "no outcome table", expected="--outcomes CSV")
     table_path = features / "features.parquet" if features.is_dir() else features
+    if outcomes is None and table_path.suffix == ".parquet":
+        raise PlanError("USAGE", "no outcome table", expected="--outcomes CSV")
+    if outcomes is None:
+        outcomes, drop = table_path, (*drop, outcome_column)
     said = io.load_outcomes(
         outcomes, id_column=id_column, outcome_column=outcome_column, outcome_map=outcome_map
     )
