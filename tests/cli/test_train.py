@@ -19,7 +19,7 @@ def table(tmp_path: Path) -> Path:
     rng = np.random.default_rng(4)
     target = np.arange(40) % 2
     values = rng.normal(size=(40, 8))
-    values[:, 3] += 2.0 * target
+    values[:, 3] += 3.0 * target
     path = tmp_path / "table.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
