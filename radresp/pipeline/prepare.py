@@ -173,13 +173,20 @@ def _region(desk: _Desk, key: RegionKey) -> Region | None:
             f"no {key.timepoint} {key.sequence} image",
             expected=f"one, since the plan asks for {key}",
         )
-    outline = desk.outlines.get(key)
+    outline = desk.outlines.get(key) or _outline_from_dwi(desk, key, image)
     if outline is None:
         outline = _outline_from_t2(desk, key, image)
     if outline is None or outline.is_empty:
         desk.absent[key] = _why_absent(desk, key)
         return None
     return Region(key, image, outline)
+
+
+def _outline_from_dwi(desk: _Desk, key: RegionKey, image: Volume) -> Mask | None:
+    """What was drawn on the diffusion images, for the ADC fitted from them on the same grid."""
+    drawn = desk.outlines.get(RegionKey(key.timepoint, Sequence.DWI, key.roi))
+    fits = drawn is not None and key.sequence is Sequence.ADC and drawn.grid.same_as(image.grid)
+    return drawn if fits else None
 
 
 def _outline_from_t2(desk: _Desk, key: RegionKey, image: Volume) -> Mask | None:

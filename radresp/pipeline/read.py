@@ -9,6 +9,8 @@ from radresp.core import (
     Case,
     CaseFiles,
     Mask,
+    Note,
+    NoteKind,
     RegionKey,
     Roi,
     Sequence,
@@ -106,15 +108,44 @@ def load_role(
 def _load_masks(
     files: CaseFiles, volumes: dict[VolumeKey, Volume], plan: Plan
 ) -> tuple[dict[RegionKey, Mask], Trail]:
-    """Read the masks the plan can use whose image was read."""
+    """Read the masks the plan can use, each onto the image it was drawn on."""
     masks: dict[RegionKey, Mask] = {}
     steps: list[Step] = []
+    read = {key[:2]: volume for key, volume in volumes.items()}
     for key, path in files.masks.items():
-        drawn_on = [v for k, v in volumes.items() if k[:2] == (key.timepoint, key.sequence)]
-        if drawn_on and key.roi in needed_outlines(plan):
-            masks[key], step = load_outline(path, key.roi, drawn_on[0])
-            steps.append(step)
+        if key.roi not in needed_outlines(plan):
+            continue
+        drawn_on = _drawn_on(key, set(read))
+        if drawn_on is None:
+            steps.append(_unused(key, path))
+            continue
+        image = read[drawn_on.timepoint, drawn_on.sequence]
+        masks[drawn_on], step = load_outline(path, key.roi, image)
+        steps.append(step)
     return masks, tuple(steps)
+
+
+def _drawn_on(key: RegionKey, read: set[Role]) -> RegionKey | None:
+    """The key of an outline among the images that were read.
+
+    An ADC map fitted here lies on the grid of its DWI, so what was drawn on one fits the other.
+    """
+    others = {Sequence.ADC: Sequence.DWI, Sequence.DWI: Sequence.ADC}
+    for sequence in (key.sequence, others.get(key.sequence, key.sequence)):
+        if (key.timepoint, sequence) in read:
+            return RegionKey(key.timepoint, sequence, key.roi)
+    return None
+
+
+def _unused(key: RegionKey, path: Path) -> Step:
+    note = Note(
+        NoteKind.WARNING,
+        "MASK_UNUSED",
+        f"the {key.roi} mask was drawn on the {key.timepoint} {key.sequence}, which was not read",
+        "a mask on an image the plan asks for",
+        file=path.name,
+    )
+    return Step("pipeline", "load_masks", notes=(note,))
 
 
 def load_outline(path: Path, roi: Roi, volume: Volume) -> tuple[Mask, Step]:

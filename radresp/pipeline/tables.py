@@ -131,11 +131,29 @@ def training_table(
     )
     table = join_outcomes(io.load_features(table_path, id_column=id_column, drop=drop), said)
     beside = table_path.parent
+    protocol = io.read_json(beside / "acquisition.json")
+    _check_no_leak(table, protocol)
     saved_plan = beside / "plan.yaml"
     chosen = plan or (saved_plan if saved_plan.is_file() else None)
     return Joined(
         table=table,
         plan=load_plan(chosen),
-        protocol=io.read_json(beside / "acquisition.json"),
+        protocol=protocol,
         training_data="synthetic" if said.endpoint == ENDPOINT else "not stated",
     )
+
+
+def _check_no_leak(table: TrainingTable, protocol: Mapping[str, Any] | None) -> None:
+    """Refuse the same image under two patients: folds would share it (fault catalogue L01)."""
+    first: dict[str, str] = {}
+    for case, roles in (protocol or {"cases": {}})["cases"].items():
+        images = (digest for role, digest in roles.items() if role.count("_") == 1 and digest)
+        for digest in images if case in table.groups.index else ():
+            other = first.setdefault(digest, case)
+            if table.groups[other] != table.groups[case]:
+                raise PlanError(
+                    "LEAKAGE",
+                    f"cases {other} and {case} hold the same image but count as two patients",
+                    expected="one patient_id for one patient",
+                    action="give both cases the same patient_id in the outcome table, or drop one",
+                )

@@ -13,7 +13,7 @@ import pytest
 from builders import shared_data
 from commands import Shown, correlation, radresp, tree
 
-from radresp import intensity, io
+from radresp import intensity, io, masks
 from radresp.core import Roi, Sequence, resample_mask, resample_volume
 from radresp.notice import INTENDED_USE
 from radresp.pipeline.synthetic import make_phantom_cohort
@@ -340,6 +340,40 @@ def test_a_changed_model_is_refused(home: Path, tmp_path: Path) -> None:
 def test_a_training_case_is_recognised(home: Path, tmp_path: Path) -> None:
     shown = score(home, home / "cohort/phantom_0000", tmp_path / "out", "--json")
     assert "IN_TRAINING_SET" in {note["code"] for note in shown.json["warnings"]}
+
+
+def test_the_same_image_under_two_patients_is_a_leak(home: Path, tmp_path: Path) -> None:
+    features = tmp_path / "features"
+    shutil.copytree(home / "features", features)
+    path = features / "acquisition.json"
+    protocol = json.loads(path.read_text())
+    protocol["cases"]["phantom_0001"]["pre_t2"] = protocol["cases"]["phantom_0000"]["pre_t2"]
+    path.write_text(json.dumps(protocol))
+    shown = radresp(
+        "train",
+        features,
+        "--outcomes",
+        home / "cohort/outcomes.csv",
+        "-o",
+        tmp_path / "m",
+        "--json",
+    )
+    assert (shown.code, shown.json["error"]["code"]) == (2, "LEAKAGE")
+    assert "phantom_0000 and phantom_0001" in shown.json["error"]["found"]
+
+
+@pytest.mark.parametrize("name", ["adc_bed", "dwi_bed"])
+def test_a_bed_drawn_on_the_diffusion_images_is_used_there(
+    home: Path, case: Path, tmp_path: Path, name: str
+) -> None:
+    dwi, _ = io.load_volumes(case / "post/dwi.nii.gz", Sequence.DWI)
+    t2, _ = io.load_volumes(case / "post/t2.nii.gz", Sequence.T2)
+    bed, _ = io.load_mask(case / "post/bed.nii.gz", Roi.BED, t2[0].grid)
+    drawn = masks.grow(resample_mask(bed, dwi[0].grid), 4.0)
+    io.save_mask(drawn, case / f"post/{name}.nii.gz")
+    shown = score(home, case, tmp_path / "out", "--json")
+    assert shown.code == 0, shown.out
+    assert shown.json["qc"]["volume_ml"]["post.adc.bed"] == pytest.approx(drawn.volume_ml, rel=0.01)
 
 
 # ---------------------------------------------------------------------------------- real DICOM
