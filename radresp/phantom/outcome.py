@@ -20,9 +20,9 @@ OUTCOMES = ("fibrosis", "inflammation", "residual")
 _SHARES = {
     "fibrosis": (4.5, 1.8, 0.0, 2.2),
     "inflammation": (2.6, 4.2, 0.0, 1.8),
-    "residual": (4.0, 2.6, 1.6, 1.8),
+    "residual": (3.8, 2.3, 2.6, 1.4),
 }
-_LEAST_VIABLE = 0.05
+_LEAST_VIABLE = 0.07
 # Median and log-SD of bed volume over tumour volume.
 _SHRINKAGE = {"fibrosis": (0.32, 0.38), "inflammation": (0.42, 0.38), "residual": (0.45, 0.38)}
 _REGIMENS = (
