@@ -74,7 +74,7 @@ def run_demo(
     plan: Plan,
     *,
     cases: int = 50,
-    seed: int = 7,
+    seed: int = 3,
     workers: int = 2,
     stage: Stage,
 ) -> Demo:
