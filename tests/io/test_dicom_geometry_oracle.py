@@ -25,19 +25,18 @@ def affine_of(folder: Path) -> tuple[np.ndarray, tuple[int, ...]]:
     return affine, tuple(volume.spatial_shape[axis] for axis in order)
 
 
-def agree(folder: Path) -> None:
+def placed_alike(folder: Path) -> bool:
     grid = load_volumes(folder, Sequence.T2)[0][0].grid
     theirs, size = affine_of(folder)
-    assert grid.size == size
-    if not np.allclose(grid.affine, theirs, atol=1e-3):  # slices may be stacked the other way
-        last = np.eye(4)
-        last[2, 2], last[2, 3] = -1, size[2] - 1
-        np.testing.assert_allclose(grid.affine, theirs @ last, atol=1e-3)
+    turned = np.eye(4)  # slices may be stacked the other way
+    turned[2, 2], turned[2, 3] = -1, size[2] - 1
+    same = [np.allclose(grid.affine, way, atol=1e-3) for way in (theirs, theirs @ turned)]
+    return grid.size == size and any(same)
 
 
 @pytest.mark.parametrize("name", ["t2_tra", "t2_tra_repeat"])
 def test_real_series_lie_where_highdicom_says(name: str) -> None:
-    agree(shared_data("prostatex_0001", "dicom", name))
+    assert placed_alike(shared_data("prostatex_0001", "dicom", name))
 
 
 def test_made_series_lie_where_highdicom_says(tmp_path: Path) -> None:
@@ -45,4 +44,4 @@ def test_made_series_lie_where_highdicom_says(tmp_path: Path) -> None:
     for dataset in series:
         dataset.FrameOfReferenceUID = series[0].SeriesInstanceUID  # highdicom asks for one
     write_series(tmp_path / "series", series)
-    agree(tmp_path / "series")
+    assert placed_alike(tmp_path / "series")
