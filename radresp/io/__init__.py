@@ -8,6 +8,8 @@ from radresp.io.clinical_columns import MISSING
 from radresp.io.cohort import Cohort, find_case, load_cohort
 from radresp.io.dicom_describe import SeriesSummary, describe_folder
 from radresp.io.dicom_facts import VisitFacts, read_visit_facts
+from radresp.io.dicom_out import save_dicom_series
+from radresp.io.dicom_out_study import DicomSeries, DicomStudy
 from radresp.io.images import RawImage, load_adc_image, load_images, load_volumes
 from radresp.io.json_file import read_json
 from radresp.io.masks_in import load_mask
@@ -15,14 +17,18 @@ from radresp.io.model_folder import ModelFolder, load_model, save_model
 from radresp.io.outcomes import Outcomes, load_outcomes
 from radresp.io.plan_file import dump_mapping, load_mapping, parse_mapping
 from radresp.io.record import RunRecord, sha256_of, versions
+from radresp.io.rtstruct_out import save_rtstruct
+from radresp.io.seg_out import save_dicom_seg
 from radresp.io.status import StatusLog
 from radresp.io.tables import load_features, save_features
-from radresp.io.text_table import write_table
-from radresp.io.volumes_out import save_dwi, save_mask, save_transform, save_volume
+from radresp.io.text_table import load_text_table, write_table
+from radresp.io.volumes_out import save_dwi, save_map, save_mask, save_transform, save_volume
 
 __all__ = [
     "MISSING",
     "Cohort",
+    "DicomSeries",
+    "DicomStudy",
     "ModelFolder",
     "Outcomes",
     "RawImage",
@@ -42,15 +48,20 @@ __all__ = [
     "load_mask",
     "load_model",
     "load_outcomes",
+    "load_text_table",
     "load_volumes",
     "lock",
     "parse_mapping",
     "read_json",
     "read_visit_facts",
+    "save_dicom_seg",
+    "save_dicom_series",
     "save_dwi",
     "save_features",
+    "save_map",
     "save_mask",
     "save_model",
+    "save_rtstruct",
     "save_transform",
     "save_volume",
     "sha256_of",

@@ -114,6 +114,8 @@ CLINICAL = _columns(
     C("dmmr", "covariate", "mismatch-repair deficient", words=_YES_NO),
     C("cea_pre_ng_per_ml", "covariate", "CEA before treatment, ng/mL", 0, 100_000),
     C("cea_post_ng_per_ml", "covariate", "CEA after treatment, ng/mL", 0, 100_000),
+    C("ctdna_pre", "covariate", "circulating tumour DNA found before treatment", words=_YES_NO),
+    C("ctdna_post", "covariate", "circulating tumour DNA found after treatment", words=_YES_NO),
     C("reader_call", "reader", "overall call of the team", words=_CALL),
     C("endoscopy", "reader", "endoscopic call", words=_CALL),
     C("dre", "reader", "call at digital rectal examination", words=_CALL),

@@ -29,7 +29,7 @@ _READ_BACK_TOLERANCE = 1e-9
 
 
 def save_volume(volume: Volume, path: Path) -> None:
-    """Write a volume as float32 NIfTI.
+    """Write a volume as NIfTI: int16 where that holds every value exactly, else float32.
 
     Parameters
     ----------
@@ -46,12 +46,36 @@ def save_volume(volume: Volume, path: Path) -> None:
     OutputError
         When it cannot be written.
     """
-    _save_nifti(_finite(volume), volume.grid, path)
+    _save_nifti(_compact(_finite(volume)), volume.grid, path)
 
 
 def save_mask(mask: Mask, path: Path) -> None:
     """Write a mask as uint8 NIfTI holding 0 and 1; arguments and errors as `save_volume`."""
     _save_nifti(mask.array.astype(np.uint8), mask.grid, path)
+
+
+def save_map(values: NDArray[np.float32], grid: Grid, path: Path) -> None:
+    """Write any map on a grid as float32 NIfTI, such as the truth of a synthetic patient.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Finite, ordered (z, y, x), of the grid's size.
+    grid : Grid
+        Where the voxels lie.
+    path : Path
+        As in `save_volume`, with its errors.
+
+    Raises
+    ------
+    GeometryError
+        ``GRID`` when the values have another shape than the grid.
+    """
+    if values.shape != grid.size[::-1]:
+        raise GeometryError(
+            "GRID", f"a map of shape {values.shape}", expected=f"shape {grid.size[::-1]}"
+        )
+    _save_nifti(values.astype(np.float32), grid, path)
 
 
 def save_dwi(volumes: Sequence[Volume], path: Path) -> None:
@@ -80,7 +104,7 @@ def save_dwi(volumes: Sequence[Volume], path: Path) -> None:
     grid = ordered[0].grid
     if not all(volume.grid.same_as(grid) for volume in ordered):
         raise GeometryError("GRID", "the b-values lie on different grids", expected="one grid")
-    _save_nifti(np.stack([_finite(volume) for volume in ordered]), grid, path)
+    _save_nifti(_compact(np.stack([_finite(volume) for volume in ordered])), grid, path)
     b_values = " ".join(f"{volume.b_s_per_mm2:g}" for volume in ordered)
     name = path.name.removesuffix(".gz").removesuffix(".nii")
     atomic.write_text(path.with_name(f"{name}.bval"), f"{b_values}\n")
@@ -120,6 +144,14 @@ def _finite(volume: Volume) -> NDArray[np.float32]:
     return np.nan_to_num(volume.array, nan=0.0, posinf=0.0, neginf=0.0)
 
 
+def _compact(values: NDArray[np.float32]) -> NDArray[np.float32] | NDArray[np.int16]:
+    """The values as int16 where nothing is lost: half the bytes, as scanners store them."""
+    limits = np.iinfo(np.int16)
+    fits = limits.min <= values.min() and values.max() <= limits.max
+    whole = values.astype(np.int16) if fits else None
+    return values if whole is None or (whole != values).any() else whole
+
+
 def _save_nifti(array: NDArray[Any], grid: Grid, path: Path) -> None:
     if not path.name.endswith((".nii", ".nii.gz")):
         raise _output_format(path, (".nii", ".nii.gz"))
@@ -130,7 +162,7 @@ def _save_nifti(array: NDArray[Any], grid: Grid, path: Path) -> None:
     image.header.set_xyzt_units(xyz="mm")
     data = image.to_bytes()
     if path.suffix == ".gz":
-        data = gzip.compress(data, compresslevel=6, mtime=0)
+        data = gzip.compress(data, compresslevel=1, mtime=0)
     atomic.write_bytes(path, data)
 
 

@@ -12,6 +12,7 @@ import pytest
 import SimpleITK as sitk
 from builders import ORIENTATIONS, make_grid, make_mask, make_volume
 
+from radresp import io
 from radresp.core import Grid, Sequence, Volume
 from radresp.errors import GeometryError, OutputError, PlanError
 from radresp.io.volumes_out import save_dwi, save_mask, save_transform, save_volume
@@ -155,3 +156,25 @@ def test_other_suffixes_are_refused(tmp_path: Path) -> None:
     assert caught.value.code == "OUTPUT_FORMAT"
     with pytest.raises(PlanError):
         save_transform(make_transform(), tmp_path / "t.txt")
+
+
+def test_whole_numbers_are_stored_as_int16_and_read_back_the_same(tmp_path: Path) -> None:
+    whole = np.arange(-4, 20, dtype=np.float32).reshape(2, 3, 4)
+    for values, kind in ((whole, np.int16), (whole + 0.5, np.float32), (whole * 9e3, np.float32)):
+        volume = Volume.from_array(values, Grid((4, 3, 2), (1.0, 1.0, 2.0), (0, 0, 0)), Sequence.T2)
+        io.save_volume(volume, tmp_path / "t2.nii.gz")
+        assert nib.load(tmp_path / "t2.nii.gz").get_data_dtype() == kind
+        (read,), _ = io.load_volumes(tmp_path / "t2.nii.gz", Sequence.T2)
+        np.testing.assert_array_equal(read.array, values)
+
+
+def test_a_map_is_written_on_its_grid_or_refused(tmp_path: Path) -> None:
+    grid = Grid((4, 3, 2), (1.0, 1.0, 2.0), (5, 6, 7))
+    values = np.linspace(0, 1, 24, dtype=np.float32).reshape(2, 3, 4)
+    io.save_map(values, grid, tmp_path / "share.nii.gz")
+    image = nib.load(tmp_path / "share.nii.gz")
+    np.testing.assert_array_equal(np.asanyarray(image.dataobj).T, values)
+    np.testing.assert_allclose(image.affine[:3, 3], (-5, -6, 7))
+    with pytest.raises(GeometryError, match="a map of shape") as caught:
+        io.save_map(values[:1], grid, tmp_path / "share.nii.gz")
+    assert caught.value.code == "GRID"
