@@ -25,7 +25,7 @@ def demo_command(
         Path, typer.Option("-o", "--output", help="Folder everything is written to.")
     ] = Path("demo_output"),
     cases: Annotated[int, typer.Option("--cases", min=30, help="Training patients.")] = 50,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the patients.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the patients.")] = 21,
     plan: PlanFile = None,
     workers: Workers = 2,
     progress: ProgressChoice = Progress.AUTO,

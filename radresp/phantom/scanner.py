@@ -1,8 +1,10 @@
-"""The scanner: samples a patient on a grid and returns stored images and ideal outlines.
+"""The scanner: images of a patient on a grid, as a reader gets to see them, with ideal outlines.
 
-What: every voxel is the mean over sample points in its plane (and, if asked, through the slice),
-so partial volume is real; texture, coil field, noise and rounding to integers follow.
-Source: signal equations in `radresp.phantom.physics`.
+What: samples the painted patient (`radresp.phantom.sampling`), turns tissue into signal, adds
+texture, coil sensitivity and noise, distorts what echo-planar imaging distorts, and rounds to what
+the vendor stores.
+Source: signal equations in `radresp.phantom.physics`; off-resonance and distortion in
+`radresp.phantom.offresonance` and `radresp.phantom.epi`; scanners in `radresp.phantom.protocol`.
 When: imaging a synthetic patient at one visit.
 """
 
@@ -15,40 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radresp.core import Grid
-from radresp.phantom.anatomy import Anatomy, muscle_core
-from radresp.phantom.geometry import Plane
-from radresp.phantom.lesion import Lesion
+from radresp.phantom.epi import MAIN_PEAK_SHARE, EchoTrain, spread
+from radresp.phantom.offresonance import FieldMap, draw_shim, field_map, on_nodes
 from radresp.phantom.physics import coil_field, dwi_signal, magnitude, t2_signal, texture
+from radresp.phantom.protocol import Protocol, Scaling
+from radresp.phantom.sampling import Outlines, Sampler, Subject, core_of_muscle, pooled
 from radresp.phantom.settings import PhantomSettings
-from radresp.phantom.tissue import Label, Properties
+from radresp.phantom.tissue import Label
 
-_WHITE = 4095  # scanners store 12 bits
+__all__ = ["Scan", "Subject", "core_of_muscle", "off_resonance", "scan_dwi", "scan_t2"]
 
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A patient at one visit, as the scanner meets them.
-
-    Parameters
-    ----------
-    anatomy, lesion : Anatomy, Lesion
-        What there is, in anatomical mm.
-    tissue : Properties
-        How it looks.
-    field_strength_t : float
-        1.5 or 3.
-    lattices : tuple of numpy.ndarray
-        Texture of the signal and of diffusion.
-    to_anatomy : numpy.ndarray
-        4x4, LPS mm of the scanner to anatomical mm.
-    """
-
-    anatomy: Anatomy
-    lesion: Lesion
-    tissue: Properties
-    field_strength_t: float
-    lattices: tuple[NDArray[np.float32], NDArray[np.float32]]
-    to_anatomy: NDArray[np.float64]
+_RECEIVER = 0.2  # relative spread of gain and noise from visit to visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,126 +39,207 @@ class Scan:
     grid : Grid
         Where the voxels lie.
     images : tuple of numpy.ndarray
-        Stored integers as float32, (z, y, x); one, or one for each b-value.
+        What a reader sees after decoding the stored integers, float32, (z, y, x); one, or one for
+        each b-value.
     shares : mapping of str to numpy.ndarray
-        Share of each voxel, 0 to 1, that is ``lesion``, ``lumen`` or ``muscle``.
+        Share of each voxel, 0 to 1, that is ``lesion``, ``lumen`` or ``muscle``, and every part of
+        a treated bed by its name. They are where the tissue is, on DWI too; there ``shift_mm`` is
+        how far towards higher y echo-planar imaging moves what is in a voxel.
     volume_ml : mapping of Label to float
         Volume of each lesion label in mL.
+    scaling : Scaling
+        How the vendor's integers become the images.
     """
 
     grid: Grid
     images: tuple[NDArray[np.float32], ...]
     shares: Mapping[str, NDArray[np.float32]]
     volume_ml: Mapping[Label, float]
+    scaling: Scaling
 
 
 def scan_t2(
-    subject: Subject, grid: Grid, settings: PhantomSettings, rng: np.random.Generator
+    subject: Subject,
+    grid: Grid,
+    protocol: Protocol,
+    settings: PhantomSettings,
+    rng: np.random.Generator,
 ) -> Scan:
-    """Image a subject by T2-weighted turbo spin echo."""
-    signal = t2_signal(subject.tissue, subject.field_strength_t)
-    lumen = np.isin(np.arange(len(Label)), (Label.GEL, Label.GAS))
-    tables = {
-        "signal": signal,
-        "texture": subject.tissue.texture,
-        "lesion": np.arange(len(Label)) >= Label.TUMOUR,
-        "lumen": lumen,
-        "muscle": np.arange(len(Label)) == Label.MUSCLE,
-    }
-    seen, volume_ml = _sample(subject, grid, settings, settings.samples_in_plane, tables)
-    shape = grid.size[::-1]
-    pattern = settings.texture * seen["texture"]
-    pattern *= texture(subject.lattices[0], subject.to_anatomy @ grid.affine, shape)
-    image = seen["signal"] * (1 + pattern) * coil_field(rng, shape, settings.coil)
-    gain = rng.uniform(110, 160) / signal[Label.MUSCLE]
-    sigma = settings.noise * signal[Label.TUMOUR] / rng.uniform(*settings.t2_snr)
-    shares = {name: seen[name] for name in ("lesion", "lumen", "muscle")}
-    return Scan(grid, (_store(image, gain, sigma, rng),), shares, volume_ml)
+    """Image a subject by T2-weighted turbo spin echo.
+
+    Parameters
+    ----------
+    subject : Subject
+        Who is imaged.
+    grid : Grid
+        Voxels.
+    protocol : Protocol
+        The scanner.
+    settings : PhantomSettings
+        Samples, texture, coil, noise, variation.
+    rng : numpy.random.Generator
+        Coil, receiver and noise are drawn from its children.
+    """
+    for_coil, for_receiver, for_noise = rng.spawn(3)
+    signal = t2_signal(subject.tissue, protocol)
+    tables = _float32(signal, subject.tissue.texture * settings.texture)
+    sampler = Sampler(
+        subject,
+        grid,
+        settings.samples_in_plane,
+        settings.samples_through_plane,
+        protocol.t2_thickness_mm,
+    )
+    outlines, middles = Outlines(sampler), sampler.middles()
+    image = np.zeros(grid.size[::-1], np.float32)
+    for k in range(grid.size[2]):
+        uneven = np.zeros(image.shape[1:], np.float32)
+        for layer in sampler.layers(k, middles):
+            index = layer.labels.astype(np.intp)
+            for table, sums in zip(tables, (image[k], uneven), strict=True):
+                sums[layer.window] += pooled(table.take(index), sampler.edge) * layer.weight
+            outlines.add(k, layer)
+        uneven *= texture(subject.lattices[0], sampler.points(k)) / np.float32(sampler.samples)
+        image[k] *= (1 + uneven) / np.float32(sampler.samples)
+    image *= coil_field(for_coil, grid, settings.coil)
+    louder, cleaner = _receiver(for_receiver, settings)
+    image *= np.float32(louder * protocol.gain_t2 / signal[Label.MUSCLE])
+    tumour = protocol.gain_t2 * louder * signal[Label.TUMOUR] / signal[Label.MUSCLE]
+    sigma = settings.noise * tumour / (cleaner * protocol.t2_snr)
+    stored = protocol.stored(magnitude(image, sigma, for_noise))
+    return Scan(grid, (stored.precise,), outlines.shares, outlines.volume_ml, stored.scaling)
 
 
 def scan_dwi(
-    subject: Subject, grid: Grid, settings: PhantomSettings, rng: np.random.Generator
-) -> Scan:
-    """Image a subject by fat-suppressed diffusion-weighted EPI, once for each b-value."""
-    b_values = settings.b_values_s_per_mm2
-    tissue, field = subject.tissue, subject.field_strength_t
-    tables = {f"b{b:g}": dwi_signal(tissue, field, b) for b in b_values}
-    tables |= {"texture": tissue.texture, "adc": tissue.adc_um2_per_s * 1e-6}
-    # Three points per edge bring the sample distance of the larger voxels near that of T2.
-    seen, volume_ml = _sample(subject, grid, settings, settings.samples_in_plane + 1, tables)
-    shape, affine = grid.size[::-1], subject.to_anatomy @ grid.affine
-    amount = settings.texture * seen["texture"]
-    bright = (1 + amount * texture(subject.lattices[0], affine, shape)) * coil_field(
-        rng, shape, settings.coil
-    )
-    faster = seen["adc"] * amount * texture(subject.lattices[1], affine, shape)
-    at_b0 = dwi_signal(tissue, field, 0.0)
-    gain = rng.uniform(150, 220) / at_b0[Label.MUSCLE]
-    sigma = settings.noise * at_b0[Label.TUMOUR] / rng.uniform(*settings.dwi_snr)
-    images = tuple(
-        _store(seen[f"b{b:g}"] * bright * np.exp(-b * faster), gain, sigma, rng) for b in b_values
-    )
-    return Scan(grid, images, {}, volume_ml)
-
-
-def core_of_muscle(subject: Subject, grid: Grid) -> NDArray[np.bool_]:
-    """Voxels whose centre lies well inside the obturator internus, (z, y, x)."""
-    affine = subject.to_anatomy @ grid.affine
-    return np.stack([muscle_core(_plane(affine, grid, k, 1, 0.5)) for k in range(grid.size[2])])
-
-
-def _store(
-    signal: NDArray[np.float32], gain: float, sigma: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Magnitude with noise, as 12-bit integers."""
-    noisy = magnitude(signal, sigma, rng) * np.float32(gain)
-    stored: NDArray[np.float32] = np.rint(noisy).clip(0, _WHITE)
-    return stored.astype(np.float32, copy=False)
-
-
-def _sample(
     subject: Subject,
     grid: Grid,
+    protocol: Protocol,
     settings: PhantomSettings,
-    edge: int,
-    tables: Mapping[str, NDArray[np.generic]],
-) -> tuple[dict[str, NDArray[np.float32]], dict[Label, float]]:
-    """Mean over the sample points of every voxel of each table's value of their label."""
-    layers = settings.samples_through_plane
-    depths = (np.arange(layers) + 0.5) / layers
-    affine = subject.to_anatomy @ grid.affine
-    looked_up = {name: np.asarray(table, np.float32) for name, table in tables.items()}
-    seen = {name: np.zeros(grid.size[::-1], np.float32) for name in tables}
-    counts = np.zeros(len(Label))
-    for k in range(grid.size[2]):
-        for depth in depths:
-            plane = _plane(affine, grid, k, edge, depth)
-            labels = subject.anatomy.paint(plane)
-            subject.lesion.paint(labels, plane, subject.anatomy.rectum)
-            counts += np.bincount(labels[labels >= Label.TUMOUR], minlength=len(Label))
-            for name, table in looked_up.items():
-                seen[name][k] += _pooled(table[labels], edge)
-    scale = np.float32(1 / (edge * edge * layers))
-    for values in seen.values():
-        values *= scale
-    volume = counts * float(scale) * grid.voxel_volume_ml
-    return seen, {label: float(volume[label]) for label in Label if label >= Label.TUMOUR}
+    rng: np.random.Generator,
+) -> Scan:
+    """Image a subject by fat-suppressed diffusion-weighted EPI, once for each b-value.
 
-
-def _plane(affine: NDArray[np.float64], grid: Grid, k: int, edge: int, depth: float) -> Plane:
-    """The sample points of slice k at a depth from 0 (first face) to 1 (last face)."""
-    first = 0.5 / edge - 0.5
-    corner = affine @ np.array([first, first, k - 0.5 + depth, 1.0])
-    return Plane(
-        corner[:3],
-        affine[:3, 1] / edge,
-        affine[:3, 0] / edge,
-        grid.size[1] * edge,
-        grid.size[0] * edge,
+    Parameters
+    ----------
+    subject : Subject
+        Who is imaged.
+    grid : Grid
+        Voxels; phase is encoded along y.
+    protocol : Protocol
+        The scanner.
+    settings : PhantomSettings
+        Samples, texture, coil, noise, variation, distortion.
+    rng : numpy.random.Generator
+        Coil, receiver, noise and shim are drawn from its children.
+    """
+    for_coil, for_receiver, for_noise, for_shim = rng.spawn(4)
+    distortion = settings.distortion
+    sampler = Sampler(
+        subject,
+        grid,
+        settings.dwi_samples_in_plane,
+        settings.samples_through_plane,
+        protocol.dwi_thickness_mm,
+    )
+    middles = sampler.middles()
+    field = off_resonance(sampler, middles, draw_shim(for_shim), distortion)
+    train = EchoTrain(protocol, field, grid, distortion)
+    coil = coil_field(for_coil, grid, settings.coil)
+    images, outlines = _distorted(sampler, middles, train, coil, settings.texture)
+    at_b0 = dwi_signal(subject.tissue, protocol, 0.0)
+    louder, cleaner = _receiver(for_receiver, settings)
+    images *= np.float32(louder * protocol.gain_dwi / at_b0[Label.MUSCLE])
+    tumour = protocol.gain_dwi * louder * at_b0[Label.TUMOUR] / at_b0[Label.MUSCLE]
+    averages = protocol.dwi_averages
+    sigma = settings.noise * tumour * np.sqrt(averages[0]) / (cleaner * protocol.dwi_snr)
+    noisy = [
+        magnitude(b, float(sigma), for_noise, n) for b, n in zip(images, averages, strict=True)
+    ]
+    stored = protocol.stored(np.stack(noisy))
+    return Scan(
+        grid,
+        tuple(stored.precise),
+        outlines.shares | {"shift_mm": train.shift_mm()},
+        outlines.volume_ml,
+        stored.scaling,
     )
 
 
-def _pooled(values: NDArray[np.float32], edge: int) -> NDArray[np.float32]:
-    """Sums over square blocks of sample points."""
-    rows = sum((values[i::edge] for i in range(1, edge)), values[::edge])
-    return sum((rows[:, i::edge] for i in range(1, edge)), rows[:, ::edge])
+def off_resonance(
+    sampler: Sampler,
+    middles: list[NDArray[np.uint8]],
+    shim: NDArray[np.float64],
+    factor: float = 1.0,
+) -> FieldMap:
+    """The field of the gas in a subject and a residual shim, in the frame of a grid.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        Of the grid.
+    middles : list of numpy.ndarray
+        From its `Sampler.middles`. Gas in the first and last slice is taken to go on beyond them.
+    shim : numpy.ndarray
+        From `radresp.phantom.offresonance.draw_shim`.
+    factor : float
+        On the field; 0 for none.
+    """
+    grid = sampler.grid
+    gas = [labels == Label.GAS for labels in middles]
+    share, first_mm = on_nodes(gas, grid.spacing_mm, sampler.edge)
+    # The main field runs along the patient, z of the scanner.
+    return field_map(share, first_mm, grid.axes[2], shim, factor)
+
+
+def _distorted(
+    sampler: Sampler,
+    middles: list[NDArray[np.uint8]],
+    train: EchoTrain,
+    coil: NDArray[np.float32],
+    uneven: float,
+) -> tuple[NDArray[np.float32], Outlines]:
+    """Images without noise, (b, z, y, x), and where everything truly is."""
+    subject, edge, shape = sampler.subject, sampler.edge, sampler.grid.size[::-1]
+    b_values, tissue = np.array(train.protocol.b_values_s_per_mm2), subject.tissue
+    signal = np.stack([dwi_signal(tissue, train.protocol, b) for b in b_values])
+    moved = np.zeros(len(Label))
+    moved[Label.FAT] = MAIN_PEAK_SHARE
+    water, fat = _float32(signal * (1 - moved), signal * moved)
+    tables = _float32(tissue.texture * uneven, tissue.adc_um2_per_s * 1e-6)
+    outlines, images = Outlines(sampler), np.empty((len(b_values), *shape), np.float32)
+    for k in range(shape[0]):
+        layers = list(sampler.layers(k, middles))
+        amount, adc = np.zeros((2, *shape[1:]), np.float32)
+        for layer in layers:
+            outlines.add(k, layer)
+            for table, sums in zip(tables, (amount, adc), strict=True):
+                sums[layer.window] += pooled(table.take(layer.labels), edge) * layer.weight
+        amount /= np.float32(sampler.samples)
+        adc /= np.float32(sampler.samples)
+        places = sampler.points(k)
+        bright = 1 + amount * texture(subject.lattices[0], places)
+        bright *= coil[k] * train.left(k, sampler.thickness_mm)
+        faster = adc * amount * texture(subject.lattices[1], places)
+        look = bright * np.exp(-b_values[:, None, None] * faster.astype(float)).astype(np.float32)
+        total, main_peak = np.zeros((len(b_values), *shape[1:])), np.zeros_like(look)
+        for layer in layers:
+            rows, columns = layer.window
+            here = look[:, rows, columns] * layer.weight
+            seen = water.take(layer.labels, axis=1)
+            seen *= here.repeat(edge, axis=1).repeat(edge, axis=2)
+            total[..., columns] += train.move(layer.at, layer.window, seen, edge)
+            for peak, table, part in zip(main_peak, fat, here, strict=True):
+                peak[rows, columns] += pooled(table.take(layer.labels), edge) * part
+        total += train.move_fat(k, main_peak)
+        images[:, k] = spread(total / sampler.samples, min(1.0, train.factor))
+    return images, outlines
+
+
+def _float32(*tables: NDArray[np.float64]) -> list[NDArray[np.float32]]:
+    return [table.astype(np.float32) for table in tables]
+
+
+def _receiver(rng: np.random.Generator, settings: PhantomSettings) -> tuple[float, float]:
+    """How loud and how clean this measurement is, around 1."""
+    louder, cleaner = 1 + settings.variation * _RECEIVER * rng.uniform(-1, 1, 2)
+    return float(louder), float(cleaner)

@@ -1,4 +1,4 @@
-"""Settings of the digital pelvis: scanner, noise, variation and cohort."""
+"""Settings of the digital pelvis: cohort, scanners, sampling, variation and motion."""
 
 from __future__ import annotations
 
@@ -7,35 +7,34 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from radresp.core import Settings
-
-_Spacing = tuple[float, float, float]
-_Size = tuple[int, int, int]
+from radresp.phantom.presets import presets
+from radresp.phantom.protocol import REFERENCE_SCANNERS, VENDOR_SCANNERS, protocols
 
 
 class PhantomSettings(Settings):
-    """How synthetic patients are made; the defaults image a whole small-field-of-view pelvis."""
+    """How synthetic patients are made; the defaults are a multi-scanner cohort at full size."""
 
-    t2_spacing_mm: _Spacing = Field((0.8, 0.8, 4.0), description="T2 voxel edges, mm.")
-    t2_size: _Size = Field((240, 240, 26), description="T2 voxels along x, y, z.")
-    dwi_spacing_mm: _Spacing = Field((2.5, 2.5, 4.0), description="DWI voxel edges, mm.")
-    dwi_size: _Size = Field((140, 100, 26), description="DWI voxels along x, y, z.")
-    b_values_s_per_mm2: tuple[float, ...] = Field(
-        (0.0, 400.0, 800.0), min_length=1, description="b-values of the DWI, s/mm2, rising."
+    preset: str = Field("balanced", description="Cohort preset: outcomes, regimens, readers.")
+    scanners: tuple[str, ...] = Field(
+        VENDOR_SCANNERS, min_length=1, description="Scanners drawn from, by name."
+    )
+    other_scanner: float = Field(
+        0.15, ge=0, le=1, description="Share of patients whose second visit is on another scanner."
+    )
+    coarseness: float = Field(
+        1.0, ge=1, le=4, description="Factor on the in-plane voxel edges of every scanner."
+    )
+    field_of_view: float = Field(
+        1.0, ge=0.3, le=1, description="Share of each scanner's in-plane field of view imaged."
     )
     samples_in_plane: int = Field(
         2, ge=2, le=8, description="Sample points along each in-plane edge of a T2 voxel."
     )
+    dwi_samples_in_plane: int = Field(
+        3, ge=2, le=8, description="Sample points along each in-plane edge of a DWI voxel."
+    )
     samples_through_plane: int = Field(
-        1, ge=1, le=8, description="Sample points through the thickness of a slice."
-    )
-    field_strengths_t: tuple[float, ...] = Field(
-        (1.5, 3.0), min_length=1, description="Field strengths drawn from, tesla; 1.5 and 3."
-    )
-    t2_snr: tuple[float, float] = Field(
-        (30.0, 60.0), description="Range of signal-to-noise ratios of tumour in T2."
-    )
-    dwi_snr: tuple[float, float] = Field(
-        (20.0, 30.0), description="Range of signal-to-noise ratios of tumour at b 0."
+        3, ge=1, le=7, description="Sample points through the thickness of a slice; odd is best."
     )
     noise: float = Field(1.0, ge=0, le=10, description="Factor on the noise; 0 for none.")
     texture: float = Field(
@@ -45,7 +44,10 @@ class PhantomSettings(Settings):
         1.0, ge=0, le=2, description="Factor on the spread of tissue properties between patients."
     )
     coil: float = Field(
-        0.25, ge=0, le=1, description="About the largest relative change by the coil field."
+        0.4, ge=0, le=1, description="Coil sensitivity left uncorrected: 0 flat, 1 bare array."
+    )
+    distortion: float = Field(
+        1.0, ge=0, le=3, description="Factor on the off-resonance that distorts EPI; 0 for none."
     )
     motion_mm: float = Field(
         5.0, ge=0, le=30, description="Largest shift between the visits along each axis, mm."
@@ -53,35 +55,34 @@ class PhantomSettings(Settings):
     motion_deg: float = Field(
         3.0, ge=0, le=15, description="Largest turn between the visits about each axis, degrees."
     )
+    filling: float = Field(
+        1.0, ge=0, le=2, description="Factor on the change of rectal and bladder filling."
+    )
+    drift_mm: float = Field(
+        2.0, ge=0, le=6, description="SD of the smooth shift of soft tissue between visits, mm."
+    )
     tilt_deg: float = Field(
         12.0, ge=0, le=45, description="Largest tilt of the axial oblique T2, degrees."
     )
-    fibrosis_weight: int = Field(3, ge=0, le=20, description="Fibrosis cases in a block.")
-    inflammation_weight: int = Field(3, ge=0, le=20, description="Inflammation cases in a block.")
-    residual_weight: int = Field(4, ge=0, le=20, description="Residual cases in a block.")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if set(self.field_strengths_t) - {1.5, 3.0}:
-            raise ValueError("field_strengths_t may hold 1.5 and 3")
-        if min(*self.t2_spacing_mm, *self.dwi_spacing_mm) <= 0:
-            raise ValueError("spacing must be positive")
-        if min(*self.t2_size, *self.dwi_size) < 4:
-            raise ValueError("at least 4 voxels along every axis")
-        if sorted(set(self.b_values_s_per_mm2)) != list(self.b_values_s_per_mm2):
-            raise ValueError("b_values_s_per_mm2 must rise and not repeat")
-        if min(self.b_values_s_per_mm2) < 0 or min(*self.t2_snr, *self.dwi_snr) <= 0:
-            raise ValueError("b-values must not be negative, SNR must be positive")
-        if self.fibrosis_weight + self.inflammation_weight + self.residual_weight == 0:
-            raise ValueError("at least one outcome needs a weight")
+    def _known(self) -> Self:
+        if self.preset not in presets():
+            raise ValueError(f"preset may be {', '.join(presets())}")
+        unknown = [name for name in self.scanners if name not in protocols()]
+        if unknown:
+            raise ValueError(f"scanners may hold {', '.join(protocols())}; not {unknown[0]}")
         return self
 
     @classmethod
-    def fast(cls) -> Self:
-        """Coarser voxels and a tighter field of view, about three times as quick."""
+    def fast(cls, preset: str = "balanced") -> Self:
+        """Coarser voxels, a tighter field of view, the two reference scanners: seconds a case."""
         return cls(
-            t2_spacing_mm=(1.1, 1.1, 4.0),
-            t2_size=(144, 144, 24),
-            dwi_spacing_mm=(3.0, 3.0, 4.0),
-            dwi_size=(88, 84, 24),
+            preset=preset,
+            scanners=REFERENCE_SCANNERS,
+            other_scanner=0.0,
+            coarseness=1.8,
+            field_of_view=0.8,
+            dwi_samples_in_plane=2,
+            samples_through_plane=1,
         )

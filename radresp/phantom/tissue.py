@@ -39,12 +39,18 @@ class Label(IntEnum):
     MUSCULARIS = auto()
     SUBMUCOSA = auto()
     MUCOSA = auto()
+    NODE = auto()
     GEL = auto()
     GAS = auto()
     TUMOUR = auto()
+    TUMOUR_MUCINOUS = auto()
     BED_FIBROSIS = auto()
+    BED_MICROSCOPIC = auto()
     BED_INFLAMMATION = auto()
+    BED_GRANULATION = auto()
     BED_VIABLE = auto()
+    BED_MUCIN = auto()
+    BED_MUCINOUS_CARCINOMA = auto()
     BED_MUSCULARIS = auto()
     BED_SUBMUCOSA = auto()
     BED_MUCOSA = auto()
@@ -68,12 +74,18 @@ ROWS = {
     Label.MUSCULARIS: "rectal_wall_muscularis",
     Label.SUBMUCOSA: "rectal_wall_submucosa",
     Label.MUCOSA: "rectal_wall_mucosa",
+    Label.NODE: "lymph_node",
     Label.GEL: "lumen_gel",
     Label.GAS: "lumen_gas",
     Label.TUMOUR: "rectal_tumour_untreated",
+    Label.TUMOUR_MUCINOUS: "mucinous_carcinoma",
     Label.BED_FIBROSIS: "fibrosis_scar",
+    Label.BED_MICROSCOPIC: "fibrosis_scar",
     Label.BED_INFLAMMATION: "inflammation_oedema",
+    Label.BED_GRANULATION: "granulation_tissue",
     Label.BED_VIABLE: "treated_residual_tumour",
+    Label.BED_MUCIN: "mucin_acellular_pool",
+    Label.BED_MUCINOUS_CARCINOMA: "mucinous_carcinoma",
     Label.BED_MUSCULARIS: "rectal_wall_muscularis",
     Label.BED_SUBMUCOSA: "rectal_wall_submucosa",
     Label.BED_MUCOSA: "rectal_wall_mucosa",
@@ -81,13 +93,28 @@ ROWS = {
 """Which row of the table a label takes its properties from. Flowing blood, cortical bone and air
 give no signal, as gas does."""
 
+BED_PARTS = {
+    "fibrosis": (Label.BED_FIBROSIS,),
+    "microscopic": (Label.BED_MICROSCOPIC,),
+    "inflammation": (Label.BED_INFLAMMATION,),
+    "granulation": (Label.BED_GRANULATION,),
+    "viable": (Label.BED_VIABLE,),
+    "mucin": (Label.BED_MUCIN,),
+    "mucinous_carcinoma": (Label.BED_MUCINOUS_CARCINOMA,),
+    "wall": (Label.BED_MUSCULARIS, Label.BED_SUBMUCOSA, Label.BED_MUCOSA),
+}
+"""What a treated bed is made of, by the names of the truth table."""
+
 # Fluid is homogeneous and fat nearly so; tumour and treated tissue are the most uneven.
 _TEXTURE = {
     Label.URINE: 0.0,
     Label.GEL: 0.0,
     Label.FAT: 0.4,
     Label.TUMOUR: 1.4,
+    Label.TUMOUR_MUCINOUS: 1.4,
     Label.BED_FIBROSIS: 1.4,
+    Label.BED_MICROSCOPIC: 1.4,
+    Label.BED_GRANULATION: 1.4,
     Label.BED_INFLAMMATION: 1.4,
     Label.BED_VIABLE: 1.4,
 }

@@ -18,6 +18,7 @@ _ROOMS = {
     "load_case": "read",
     "load_plan": "tables",
     "make_phantom_cohort": "synthetic",
+    "phantom_settings": "synthetic",
     "open_case": "tables",
     "open_cases": "tables",
     "open_model": "score",

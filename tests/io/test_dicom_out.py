@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 
 import highdicom
-import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
@@ -28,6 +24,14 @@ from builders_dicom_out import (
 from highdicom.spatial import get_volume_positions
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from readers_dicom_out import (
+    assert_same_place,
+    by_place,
+    convert,
+    on_our_grid,
+    pictures_of,
+    private,
+)
 
 from radresp.core import Grid, Sequence
 from radresp.errors import GeometryError, InputError, PlanError
@@ -55,67 +59,6 @@ def write(folder: Path, dialect: str, kind: str, **changes: object) -> tuple[Pat
 
 
 # 1. pydicom, element by element
-
-
-def private(dataset: pydicom.Dataset, group: int, creator: str, element: int) -> object:
-    return dataset.private_block(group, creator)[element].value
-
-
-def pictures_of(path: Path) -> list[tuple[float | None, list[float], list[float], np.ndarray]]:
-    """b-value, position, orientation and decoded values of every picture in a file."""
-    dataset = pydicom.dcmread(path)
-    stored = dataset.pixel_array.astype(float)
-    if "PerFrameFunctionalGroupsSequence" not in dataset:
-        values = stored * float(dataset.get("RescaleSlope", 1)) + float(
-            dataset.get("RescaleIntercept", 0)
-        )
-        if "Philips" in dataset.Manufacturer:
-            scale = private(dataset, 0x2005, "Philips MR Imaging DD 001", 0x0E)
-            values = values / (float(dataset.RescaleSlope) * scale)
-        place = dataset.ImagePositionPatient, dataset.ImageOrientationPatient
-        return [(classic_b(dataset), *place, values)]
-    made = []
-    for groups, frame in zip(dataset.PerFrameFunctionalGroupsSequence, stored, strict=True):
-        rule = groups.PixelValueTransformationSequence[0]
-        values = frame * float(rule.RescaleSlope) + float(rule.RescaleIntercept)
-        if "Philips" in dataset.Manufacturer:
-            inner = private(groups, 0x2005, "Philips MR Imaging DD 005", 0x0F)[0]
-            scale = private(inner, 0x2005, "Philips MR Imaging DD 001", 0x0E)
-            values = values / (float(rule.RescaleSlope) * scale)
-        b = None
-        if "MRDiffusionSequence" in groups:
-            b = groups.MRDiffusionSequence[0].DiffusionBValue
-        position = groups.PlanePositionSequence[0].ImagePositionPatient
-        orientation = groups.PlaneOrientationSequence[0].ImageOrientationPatient
-        made.append((b, position, orientation, values))
-    return made
-
-
-def classic_b(dataset: pydicom.Dataset) -> float | None:
-    """The b-value from where the vendor keeps it."""
-    if "T2" in dataset.SeriesDescription.upper():
-        return None
-    if dataset.Manufacturer == "SIEMENS":
-        return float(private(dataset, 0x0019, "SIEMENS MR HEADER", 0x0C))
-    if dataset.Manufacturer.startswith("GE"):
-        return float(int(private(dataset, 0x0043, "GEMS_PARM_01", 0x39)[0]) % 1_000_000_000)
-    if dataset.Manufacturer == "UIH":
-        return private(dataset, 0x0065, "Image Private Header", 0x09)
-    assert dataset.DiffusionBValue == private(dataset, 0x2001, "Philips Imaging DD 001", 0x03)
-    return dataset.DiffusionBValue
-
-
-def by_place(paths: tuple[Path, ...], grid: Grid) -> dict[tuple[float | None, int], np.ndarray]:
-    """Decoded slices by b-value and slice number, their geometry checked on the way."""
-    found = {}
-    for b, position, orientation, values in (p for path in paths for p in pictures_of(path)):
-        inverse = np.linalg.inv(grid.affine)
-        x, y, z, _ = inverse @ [*map(float, position), 1.0]
-        assert np.abs([x, y, z - round(z)]).max() < 1e-6
-        cosines = np.reshape([float(v) for v in orientation], (2, 3)).T
-        np.testing.assert_allclose(cosines, grid.axes[:, :2], atol=1e-9)
-        found[b, round(z)] = values
-    return found
 
 
 @pytest.mark.parametrize(("dialect", "kind"), BOTH)
@@ -246,21 +189,6 @@ def test_highdicom_finds_regular_slices_in_both_enhanced_diffusion_forms(tmp_pat
             assert len(places) == grid.size[2]
 
 
-def assert_same_place(read: highdicom.Volume, grid: Grid) -> np.ndarray:
-    """Check a volume of highdicom against a grid; its values ordered (z, y, x) as ours."""
-    # highdicom indexes (slice, row, column) and may run slices the other way.
-    to_ours = np.linalg.inv(grid.affine) @ read.affine
-    array = read.array
-    if to_ours[2, 0] < 0:
-        array = array[::-1]
-        to_ours[:, 3] += to_ours[:, 0] * (read.shape[0] - 1)
-        to_ours[:, 0] *= -1
-    swapped = to_ours[:3, [2, 1, 0]]
-    np.testing.assert_allclose(swapped, np.eye(3), atol=1e-6)
-    np.testing.assert_allclose(to_ours[:3, 3], 0, atol=1e-6)
-    return array
-
-
 # 3. our own reader
 
 
@@ -301,25 +229,6 @@ def test_one_visit_is_one_patient_and_series_come_in_order_of_time(tmp_path):
 # 4. dcm2niix
 
 
-def find_dcm2niix() -> str:
-    beside = Path(sys.executable).with_name("dcm2niix")
-    found = shutil.which("dcm2niix") or (str(beside) if beside.exists() else None)
-    if found is None:
-        pytest.skip("dcm2niix is not installed (it is in the test extra)")
-    return found
-
-
-def convert(folder: Path, out: Path) -> tuple[nib.Nifti1Image, list[float]]:
-    out.mkdir()
-    command = [find_dcm2niix(), "-z", "n", "-f", "image", "-o", str(out), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout
-    assert [path.name for path in out.glob("*.nii")] == ["image.nii"], done.stdout
-    b_values = out / "image.bval"
-    listed = [float(b) for b in b_values.read_text().split()] if b_values.exists() else []
-    return nib.load(out / "image.nii"), listed
-
-
 @pytest.mark.parametrize(("dialect", "kind"), BOTH)
 def test_dcm2niix_agrees_on_b_values_geometry_and_voxels(tmp_path, dialect, kind):
     volumes = make_volumes(dialect, kind)
@@ -338,20 +247,6 @@ def test_dcm2niix_agrees_on_b_values_geometry_and_voxels(tmp_path, dialect, kind
         np.testing.assert_allclose(values[number], volume.array, rtol=1e-6)
         if "philips" not in dialect:
             np.testing.assert_array_equal(values[number], volume.array)
-
-
-def on_our_grid(image: nib.Nifti1Image, grid: Grid) -> np.ndarray:
-    """Volumes (n, z, y, x) on our grid, after checking that theirs is the same to 1e-3 mm."""
-    theirs = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
-    exact = np.linalg.inv(theirs) @ grid.affine
-    whole = np.round(exact)
-    corners = np.array([[*c, 1] for c in itertools.product(*((0, n - 1) for n in grid.size))]).T
-    error = np.linalg.norm((theirs @ whole - grid.affine)[:3] @ corners, axis=0).max()
-    assert error < 1e-3
-    z, y, x = np.indices(grid.size[::-1])
-    i, j, k, _ = np.einsum("ab,b...->a...", whole.astype(int), np.stack([x, y, z, z * 0 + 1]))
-    data = np.asarray(image.dataobj, dtype=np.float64).reshape(*image.shape[:3], -1)
-    return np.moveaxis(data[i, j, k], -1, 0)
 
 
 # Promises of the writer

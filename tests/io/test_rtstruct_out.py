@@ -15,6 +15,7 @@ from builders import make_mask
 from builders_dicom_out import DIALECTS, make_grid_of, make_settings, make_study, make_volumes
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
+from readers_dicom_out import area, even_odd, rtstruct_arrays
 
 from radresp.core import Grid, Mask, Roi
 from radresp.errors import GeometryError, PlanError
@@ -39,83 +40,6 @@ def write_images(folder: Path, dialect: str, kind: str) -> Path:
     return folder
 
 
-def even_odd(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    """Pixels (y, x) whose centre lies inside an odd number of polygons of (x, y) vertices."""
-    y, x = np.indices(shape)
-    inside = np.zeros(shape, bool)
-    for polygon in polygons:
-        for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-            if y0 != y1:
-                crosses = (y0 > y) != (y1 > y)
-                inside ^= crosses & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
-    return inside
-
-
-def area(polygon: np.ndarray) -> float:
-    """Signed area by the shoelace formula."""
-    x, y = polygon.T
-    return 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
-
-
-def planes_of(images: Path) -> dict[tuple[str, int | None], tuple[np.ndarray, tuple[int, int]]]:
-    """Affine from (x, y, 0) pixels to mm, and (rows, columns), of every image by its reference."""
-    found = {}
-    for dataset in map(pydicom.dcmread, images.iterdir()):
-        size = dataset.Rows, dataset.Columns
-        if "PerFrameFunctionalGroupsSequence" not in dataset:
-            found[dataset.SOPInstanceUID, None] = plane(dataset, dataset, dataset), size
-            continue
-        shared = dataset.SharedFunctionalGroupsSequence[0]
-        for number, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence, start=1):
-            holder = groups if "PixelMeasuresSequence" in groups else shared
-            affine = plane(
-                groups.PlanePositionSequence[0],
-                groups.PlaneOrientationSequence[0],
-                holder.PixelMeasuresSequence[0],
-            )
-            found[dataset.SOPInstanceUID, number] = affine, size
-    return found
-
-
-def plane(position, orientation, measures) -> np.ndarray:
-    axes = np.reshape([float(v) for v in orientation.ImageOrientationPatient], (2, 3))
-    between_rows, between_columns = (float(v) for v in measures.PixelSpacing)
-    return np.column_stack(
-        [
-            axes[0] * between_columns,
-            axes[1] * between_rows,
-            np.cross(*axes),
-            [float(v) for v in position.ImagePositionPatient],
-        ]
-    )
-
-
-def fill(path: Path, images: Path, grid: Grid) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Masks (z, y, x) and volumes in mL of contours, by ROI name."""
-    dataset, planes = pydicom.dcmread(path), planes_of(images)
-    names = {roi.ROINumber: roi.ROIName for roi in dataset.StructureSetROISequence}
-    masks = {name: np.zeros(grid.size[::-1], bool) for name in names.values()}
-    volumes = dict.fromkeys(names.values(), 0.0)
-    for roi in dataset.ROIContourSequence:
-        name = names[roi.ReferencedROINumber]
-        slices: dict[int, list[np.ndarray]] = {}
-        for contour in roi.ContourSequence:
-            assert contour.ContourGeometricType == "CLOSED_PLANAR"
-            reference = contour.ContourImageSequence[0]
-            key = (reference.ReferencedSOPInstanceUID, reference.get("ReferencedFrameNumber"))
-            affine, size = planes[key]
-            points = np.reshape([float(v) for v in contour.ContourData], (-1, 3))
-            assert len(points) == contour.NumberOfContourPoints
-            pixels = (points - affine[:, 3]) @ np.linalg.inv(affine[:, :3]).T
-            assert np.abs(pixels[:, 2]).max() < 1e-4  # in the plane of its image
-            offset = (affine[:, 3] - grid.origin_mm) @ grid.axes[:, 2]
-            slices.setdefault(round(offset / grid.spacing_mm[2]), []).append(pixels[:, :2])
-        for index, polygons in slices.items():
-            masks[name][index] = even_odd(polygons, size)
-            volumes[name] += sum(map(area, polygons)) * grid.voxel_volume_ml
-    return masks, volumes
-
-
 def dice(one: np.ndarray, two: np.ndarray) -> float:
     return 2 * np.count_nonzero(one & two) / (np.count_nonzero(one) + np.count_nonzero(two))
 
@@ -127,7 +51,7 @@ def test_filled_contours_are_the_masks(tmp_path, dialect, kind):
     masks = [make_mask(grid, Roi.TUMOUR, radius=0.4), ring_and_island(grid)]
     images = write_images(tmp_path / "images", dialect, kind)
     save_rtstruct(masks, images, tmp_path / "rt.dcm", make_study(dialect))
-    found, volumes = fill(tmp_path / "rt.dcm", images, grid)
+    found, volumes = rtstruct_arrays(tmp_path / "rt.dcm", images, grid)
     assert list(found) == ["tumour", "bed"]
     for mask in masks:
         assert dice(found[mask.roi], mask.array) == 1.0
@@ -183,7 +107,7 @@ def test_an_empty_mask_is_a_region_without_contours(tmp_path):
     empty = Mask.from_array(np.zeros(grid.size[::-1], bool), grid, Roi.RESIDUAL)
     images = write_images(tmp_path / "images", "ge", "t2")
     save_rtstruct([make_mask(grid), empty], images, tmp_path / "rt.dcm", make_study("ge"))
-    found, _ = fill(tmp_path / "rt.dcm", images, grid)
+    found, _ = rtstruct_arrays(tmp_path / "rt.dcm", images, grid)
     assert found["tumour"].any()
     assert not found["residual"].any()
 

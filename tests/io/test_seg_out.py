@@ -18,6 +18,7 @@ from builders_dicom_out import (
     make_volumes,
 )
 from pydicom.sr._concepts_dict import concepts
+from readers_dicom_out import seg_arrays
 
 from radresp.core import Grid, Mask, Roi
 from radresp.errors import GeometryError, InputError, PlanError
@@ -41,28 +42,6 @@ def write_images(folder: Path, dialect: str, kind: str) -> Path:
     return folder
 
 
-def by_position(dataset: pydicom.Dataset, grid: Grid) -> dict[str, np.ndarray]:
-    """Segments as (z, y, x) arrays, every frame put where its position says."""
-    shared = dataset.SharedFunctionalGroupsSequence[0]
-    labels = {s.SegmentNumber: s.SegmentLabel for s in dataset.SegmentSequence}
-    found = {label: np.zeros(grid.size[::-1], bool) for label in labels.values()}
-    axes = np.reshape(
-        [float(v) for v in shared.PlaneOrientationSequence[0].ImageOrientationPatient], (2, 3)
-    )
-    np.testing.assert_allclose(axes.T, grid.axes[:, :2], atol=1e-9)
-    spacing = [float(v) for v in shared.PixelMeasuresSequence[0].PixelSpacing]
-    np.testing.assert_allclose(spacing[::-1], grid.spacing_mm[:2])
-    frames = np.atleast_3d(dataset.pixel_array).reshape(-1, *grid.size[1::-1])
-    for groups, frame in zip(dataset.PerFrameFunctionalGroupsSequence, frames, strict=True):
-        place = [float(v) for v in groups.PlanePositionSequence[0].ImagePositionPatient]
-        x, y, z, _ = np.linalg.inv(grid.affine) @ [*place, 1.0]
-        assert np.abs([x, y, z - round(z)]).max() < 1e-6
-        holder = groups if "SegmentIdentificationSequence" in groups else shared
-        number = holder.SegmentIdentificationSequence[0].ReferencedSegmentNumber
-        found[labels[number]][round(z)] = frame.astype(bool)
-    return found
-
-
 @pytest.mark.parametrize("kind", ["t2", "dwi"])
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_segment_comes_back_voxel_by_voxel(tmp_path, dialect, kind):
@@ -72,7 +51,7 @@ def test_every_segment_comes_back_voxel_by_voxel(tmp_path, dialect, kind):
     save_dicom_seg(masks, images, tmp_path / "truth.dcm", make_study(dialect))
     dataset = pydicom.dcmread(tmp_path / "truth.dcm")
     assert dataset.SegmentationType == "BINARY"
-    found = by_position(dataset, grid)
+    found = seg_arrays(dataset, grid)
     assert list(found) == ["tumour", "lumen", "muscle"]
     for mask in masks:
         np.testing.assert_array_equal(found[mask.roi], mask.array)
@@ -161,7 +140,7 @@ def test_an_empty_mask_stays_a_segment(tmp_path, alone):
     masks = [empty] if alone else [make_mask(grid, Roi.BED), empty]
     images = write_images(tmp_path / "images", "uih", "t2")
     save_dicom_seg(masks, images, tmp_path / "truth.dcm", make_study("uih"))
-    found = by_position(pydicom.dcmread(tmp_path / "truth.dcm"), grid)
+    found = seg_arrays(pydicom.dcmread(tmp_path / "truth.dcm"), grid)
     assert not found["residual"].any()
     assert len(found) == len(masks)
 
@@ -212,6 +191,6 @@ def test_a_descending_stack_keeps_its_slices(tmp_path):
     save_dicom_series(volumes, tmp_path / "images", study, make_settings("siemens", "dwi"))
     masks = make_masks(grid)
     save_dicom_seg(masks, tmp_path / "images", tmp_path / "truth.dcm", study)
-    found = by_position(pydicom.dcmread(tmp_path / "truth.dcm"), grid)
+    found = seg_arrays(pydicom.dcmread(tmp_path / "truth.dcm"), grid)
     for mask in masks:
         np.testing.assert_array_equal(found[mask.roi], mask.array)

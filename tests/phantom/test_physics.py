@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from phantom_blocks import centred
 
 from radresp.phantom.physics import (
     coil_field,
@@ -13,6 +16,7 @@ from radresp.phantom.physics import (
     texture,
     texture_lattice,
 )
+from radresp.phantom.protocol import reference_protocol
 from radresp.phantom.tissue import ROWS, Label, properties, tissue_table, vary
 
 FIELDS = [(1.5, "1p5T"), (3.0, "3T")]
@@ -68,8 +72,13 @@ def test_noise_is_rician():
 
 def test_texture_is_standard_correlated_over_2_to_4_mm_and_fixed_in_space():
     lattice = texture_lattice(np.random.default_rng(0))
-    fine = np.diag([0.5, 0.5, 0.5, 1.0])
-    seen = texture(lattice, fine, (60, 60, 60))
+
+    def seen_from(start_mm, count):
+        along = (start_mm + 0.5 * np.arange(count)).astype(np.float32)
+        z, y, x = np.meshgrid(along, along, along, indexing="ij")
+        return texture(lattice, (x, y, z))
+
+    seen = seen_from(0.0, 60)
     assert seen.mean() == pytest.approx(0, abs=0.2)
     assert 0.6 < seen.std() < 1.1
 
@@ -79,17 +88,44 @@ def test_texture_is_standard_correlated_over_2_to_4_mm_and_fixed_in_space():
 
     assert correlation(2.0) > 0.4
     assert abs(correlation(8.0)) < 0.2
-    moved = fine.copy()
-    moved[:3, 3] = 4.0  # eight voxels on
-    np.testing.assert_allclose(
-        texture(lattice, moved, (40, 40, 40)), seen[8:48, 8:48, 8:48], atol=1e-4
-    )
+    np.testing.assert_allclose(seen_from(4.0, 40), seen[8:48, 8:48, 8:48], atol=1e-4)
 
 
-@pytest.mark.parametrize("amount", [0.0, 0.25, 0.6])
-def test_coil_field_is_smooth_and_as_strong_as_asked(amount):
-    field = coil_field(np.random.default_rng(1), (10, 60, 60), amount)
+@pytest.mark.parametrize("amount", [0.0, 0.25, 1.0])
+def test_coil_field_is_smooth_and_brighter_in_front_and_behind(amount):
+    grid = centred((60, 60, 10), (4.0, 3.6, 10.0))
+    field = coil_field(np.random.default_rng(1), grid, amount)
     assert field.shape == (10, 60, 60)
-    assert abs(np.log(field)).max() <= amount * 2.2 + 1e-6
-    assert abs(np.diff(np.log(field), axis=1)).max() <= 0.1 * amount + 1e-6
+    assert field.dtype == np.float32
+    log = np.log(field)
+    assert abs(log).max() <= 1.6 * amount
+    assert abs(np.diff(log, axis=1)).max() <= 0.1 * amount
     assert (field.std() > 0) == (amount > 0)
+    middle = field[5, 30, 30]
+    assert middle == pytest.approx(1, abs=0.05)
+    if amount:
+        assert min(field[5, 0, 30], field[5, -1, 30]) > 1 + 0.4 * amount
+
+
+def test_coil_field_lies_around_the_patient_in_any_orientation():
+    def field(direction, size, spacing_mm):
+        return coil_field(np.random.default_rng(1), centred(size, spacing_mm, direction), 1.0)
+
+    axial = field((1, 0, 0, 0, 1, 0, 0, 0, 1), (21, 31, 11), (8.0, 6.0, 10.0))
+    # Columns of a coronal image run along x, its rows towards the feet, its slices backwards.
+    coronal = field((1, 0, 0, 0, 0, 1, 0, -1, 0), (21, 11, 31), (8.0, 10.0, 6.0))
+    np.testing.assert_allclose(coronal.transpose(1, 0, 2)[::-1], axial, rtol=1e-5)
+
+
+def test_a_field_strength_stands_for_its_reference_scanner():
+    tissue, scanner = properties(3.0), reference_protocol(3.0)
+    np.testing.assert_array_equal(t2_signal(tissue, 3.0), t2_signal(tissue, scanner))
+    np.testing.assert_array_equal(dwi_signal(tissue, 3.0, 400), dwi_signal(tissue, scanner, 400))
+    later = replace(scanner, t2_te_ms=120.0, dwi_te_ms=80.0)
+    for mine, theirs in (
+        (t2_signal(tissue, later), t2_signal(tissue, scanner)),
+        (dwi_signal(tissue, later, 0), dwi_signal(tissue, scanner, 0)),
+    ):
+        # A longer echo time leaves more of urine than of scar.
+        left = mine[[Label.URINE, Label.BED_FIBROSIS]] / theirs[[Label.URINE, Label.BED_FIBROSIS]]
+        assert 1 > left[0] > left[1]

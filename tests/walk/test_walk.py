@@ -16,10 +16,11 @@ from commands import Shown, correlation, radresp, tree
 from radresp import intensity, io, masks
 from radresp.core import Roi, Sequence, resample_mask, resample_volume
 from radresp.notice import INTENDED_USE
-from radresp.pipeline.synthetic import make_phantom_cohort
+from radresp.pipeline.synthetic import make_phantom_cohort, phantom_settings
 
 CASES = 20
 SEED = 11
+FAST = phantom_settings(fast=True)
 PLAN = """\
 classifier:
   settings: {outer_folds: 3, repeats: 1, inner_folds: 3, ensemble: 20, min_per_class: 5}
@@ -36,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("walk")
     (folder / "plan.yaml").write_text(PLAN)
     for name, cases, first in (("cohort", CASES, 0), ("new", 2, CASES)):
-        make_phantom_cohort(folder / name, cases, SEED, first=first, fast=True)
+        make_phantom_cohort(folder / name, cases, SEED, first=first, settings=FAST)
     extracted = radresp(
         "extract", folder / "cohort/cohort.csv", "-o", folder / "features",
         "--plan", folder / "plan.yaml", "--progress", "none",
