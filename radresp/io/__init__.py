@@ -4,13 +4,14 @@ Readers return nouns and refuse what is not whole; all writing goes through one 
 """
 
 from radresp.io.atomic import check_writable, lock, sweep, write_bytes, write_json, write_text
+from radresp.io.case_folder import find_case
 from radresp.io.clinical_columns import MISSING
-from radresp.io.cohort import Cohort, find_case, load_cohort
+from radresp.io.cohort import Cohort, load_cohort
 from radresp.io.dicom_describe import SeriesSummary, describe_folder
 from radresp.io.dicom_facts import VisitFacts, read_visit_facts
 from radresp.io.images import RawImage, load_adc_image, load_images, load_volumes
 from radresp.io.json_file import read_json
-from radresp.io.masks_in import load_mask
+from radresp.io.masks_in import empty_mask, load_mask, split_choice
 from radresp.io.model_folder import ModelFolder, load_model, save_model
 from radresp.io.outcomes import Outcomes, load_outcomes
 from radresp.io.plan_file import dump_mapping, load_mapping, parse_mapping
@@ -33,6 +34,7 @@ __all__ = [
     "check_writable",
     "describe_folder",
     "dump_mapping",
+    "empty_mask",
     "find_case",
     "load_adc_image",
     "load_cohort",
@@ -54,6 +56,7 @@ __all__ = [
     "save_transform",
     "save_volume",
     "sha256_of",
+    "split_choice",
     "sweep",
     "versions",
     "write_bytes",

@@ -115,9 +115,16 @@ def _reused_images(files: CaseFiles) -> Iterator[Note]:
 
 
 def _check_masks_differ(files: CaseFiles) -> None:
-    pre = [path for key, path in files.masks.items() if key.timepoint is Timepoint.PRE]
-    post = [path for key, path in files.masks.items() if key.timepoint is Timepoint.POST]
-    if any(_same_content(a, b) for a in pre for b in post):
+    pre = [key for key in files.masks if key.timepoint is Timepoint.PRE]
+    post = [key for key in files.masks if key.timepoint is Timepoint.POST]
+    # One RTSTRUCT or label map may hold the outlines of both visits under several names.
+    same = (
+        _same_content(files.masks[one], files.masks[two])
+        for one in pre
+        for two in post
+        if files.choices.get(one) == files.choices.get(two)
+    )
+    if any(same):
         raise InputError(
             "MASK_REUSED",
             "a mask of the pre visit and a mask of the post visit are the same file content",

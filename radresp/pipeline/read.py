@@ -120,8 +120,14 @@ def _load_masks(
             steps.append(_unused(key, path))
             continue
         image = read[drawn_on.timepoint, drawn_on.sequence]
-        masks[drawn_on], step = load_outline(path, key.roi, image)
+        masks[drawn_on], step = load_outline(files, key, image)
         steps.append(step)
+    for key in sorted(files.empty):
+        drawn_on = _drawn_on(key, set(read))
+        if key.roi in needed_outlines(plan) and drawn_on is not None:
+            image = read[drawn_on.timepoint, drawn_on.sequence]
+            masks[drawn_on], step = io.empty_mask(key.roi, image.grid)
+            steps.append(step)
     return masks, tuple(steps)
 
 
@@ -148,6 +154,6 @@ def _unused(key: RegionKey, path: Path) -> Step:
     return Step("pipeline", "load_masks", notes=(note,))
 
 
-def load_outline(path: Path, roi: Roi, volume: Volume) -> tuple[Mask, Step]:
-    """Read one mask onto the grid of the image it was drawn on."""
-    return io.load_mask(path, roi, volume.grid)
+def load_outline(files: CaseFiles, key: RegionKey, volume: Volume) -> tuple[Mask, Step]:
+    """Read one mask of a case onto the grid of the image it was drawn on."""
+    return io.load_mask(files.masks[key], key.roi, volume.grid, choice=files.choices.get(key))

@@ -65,9 +65,16 @@ def _key(files: CaseFiles, plan: Plan) -> dict[str, Any]:
         "schema": SCHEMA,
         "plan_sha256": plan.extraction_sha256,
         "inputs": input_hashes(files),
+        "outlines": _outlines(files),
         "clinical": dict(files.clinical),
         "versions": {name: versions.get(name, "") for name in DECISIVE_PACKAGES},
     }
+
+
+def _outlines(files: CaseFiles) -> dict[str, str]:
+    """What the table says of masks beyond their paths: which outline of the file, or none."""
+    said = {str(key): f"#{choice}" for key, choice in files.choices.items()}
+    return dict(sorted((said | {str(key): "empty" for key in files.empty}).items()))
 
 
 def _digest(body: Mapping[str, Any]) -> str:

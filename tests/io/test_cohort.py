@@ -15,7 +15,9 @@ from radresp.core import NoteKind, RegionKey, Roi, Sequence, Timepoint
 from radresp.errors import CohortError, InputError, PlanError
 from radresp.io import text_table
 from radresp.io.clinical_columns import CLINICAL
-from radresp.io.cohort import IMAGES, MASKS, find_case, load_cohort
+from radresp.io.case_folder import find_case
+from radresp.io.case_roles import IMAGES, MASKS
+from radresp.io.cohort import load_cohort
 
 PRE, POST, T2, DWI, ADC = Timepoint.PRE, Timepoint.POST, Sequence.T2, Sequence.DWI, Sequence.ADC
 

@@ -68,20 +68,20 @@ def test_several_labels_need_a_choice(tmp_path):
     labels = ball().astype(np.int16)
     labels[:4, :3, :3] = 5
     path = save(tmp_path / "m.nii", labels)
-    with pytest.raises(InputError, match="2 labels: 1, 5") as caught:
+    with pytest.raises(InputError, match=r"2 outlines; expected one of .*: 1, 5;") as caught:
         load(path)
     assert caught.value.code == "MASK_LABEL"
-    mask, step = load(path, label=5)
+    mask, step = load(path, choice="5")
     assert np.array_equal(mask.array, labels == 5)
     assert "MASK_LABEL" in found(step, NoteKind.INFO)
-    with pytest.raises(InputError, match=r"no label 3; expected one of .*: 1, 5") as caught:
-        load(path, label=3)
+    with pytest.raises(InputError, match=r"'3' fits nothing; expected one of .*: 1, 5;") as caught:
+        load(path, choice="3")
     assert caught.value.code == "MASK_LABEL"
 
 
 def test_many_labels_are_listed_shortly(tmp_path):
     labels = np.arange(GRID.size[0] * GRID.size[1] * GRID.size[2], dtype=np.int32) % 300
-    with pytest.raises(InputError, match=r"299 labels: .* and 287 more"):
+    with pytest.raises(InputError, match=r"299 outlines; .* and 287 more"):
         load(save(tmp_path / "m.nii", labels.reshape(GRID.size[::-1])))
 
 
