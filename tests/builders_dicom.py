@@ -291,8 +291,8 @@ FAULTS: dict[str, Fault] = {
     "long element": Fault("DCM_CORRUPT", damage=_long_element),
     "nested sequences": Fault("DCM_NESTING", damage=_nested),
     "film": Fault("DCM_CODEC", edit=_syntax("1.2.840.10008.1.2.4.100")),
-    "enhanced": Fault(
-        "DCM_ENHANCED", edit=setting(SOPClassUID="1.2.840.10008.5.1.4.1.1.4.1", NumberOfFrames=6)
+    "enhanced without groups": Fault(
+        "DCM_INCOMPLETE", edit=setting(SOPClassUID="1.2.840.10008.5.1.4.1.1.4.1", NumberOfFrames=6)
     ),
     "ct": Fault(
         "DCM_MODALITY", edit=setting(SOPClassUID="1.2.840.10008.5.1.4.1.1.2", Modality="CT")

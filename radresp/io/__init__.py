@@ -7,8 +7,8 @@ from radresp.io.atomic import check_writable, lock, sweep, write_bytes, write_js
 from radresp.io.case_folder import find_case
 from radresp.io.clinical_columns import MISSING
 from radresp.io.cohort import Cohort, load_cohort
-from radresp.io.dicom_describe import SeriesSummary, describe_folder
-from radresp.io.dicom_facts import VisitFacts, read_visit_facts
+from radresp.io.dicom_guard import describe_folder, read_visit_facts
+from radresp.io.dicom_nouns import SeriesSummary, VisitFacts
 from radresp.io.images import RawImage, load_adc_image, load_images, load_volumes
 from radresp.io.json_file import read_json
 from radresp.io.masks_in import empty_mask, load_mask, split_choice

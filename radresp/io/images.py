@@ -20,10 +20,9 @@ from radresp.core.volume import image_of
 from radresp.errors import InputError
 from radresp.io import dwi_repeats
 from radresp.io.bval import read_b_values, read_directions
-from radresp.io.dicom_kind import Kind
-from radresp.io.dicom_series import read_series
+from radresp.io.dicom_guard import is_dicom, read_series
+from radresp.io.dicom_nouns import Kind
 from radresp.io.image_checks import check_not_constant, mend_nonfinite
-from radresp.io.input_file import check_file, is_folder
 from radresp.io.nifti import NiftiFile, read_nifti
 
 _REFUSED = {
@@ -149,18 +148,7 @@ class _Source:
 
 
 def _load(path: Path) -> _Source:
-    return _from_dicom(path) if _is_dicom(path) else _from_nifti(path)
-
-
-def _is_dicom(path: Path) -> bool:
-    if is_folder(path):
-        return True
-    check_file(path)
-    try:
-        with path.open("rb") as handle:
-            return handle.read(132)[128:] == b"DICM"
-    except OSError:
-        raise InputError("FILE_UNREADABLE", "reading failed", file=path) from None
+    return _from_dicom(path) if is_dicom(path) else _from_nifti(path)
 
 
 def _from_dicom(path: Path) -> _Source:

@@ -1,0 +1,110 @@
+"""The reader process: parses and decodes DICOM files under limits, for one parent.
+
+Started by `radresp.io.dicom_guard`. It may take so much memory and so many seconds a file, can
+write no file and leaves no core dump; a signal that ends it (also a crash of a decoder written in
+C) ends nothing else. It goes when its parent closes the pipe or is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from radresp.errors import InputError, RadrespError
+from radresp.io import dicom_wire as wire
+from radresp.io.dicom_describe import describe_folder
+from radresp.io.dicom_facts import read_visit_facts
+from radresp.io.dicom_header import use_key
+from radresp.io.dicom_pixels import forget_decoded
+from radresp.io.dicom_series import read_series
+
+Answer = Callable[[IO[bytes], Path, Callable[[Path], None]], None]
+
+
+def main() -> None:
+    """Serve requests from standard input until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not look like an answer
+    with replies, contextlib.suppress(EOFError, BrokenPipeError):
+        settings = _request(sys.stdin.buffer)
+        slate = wire.Slate(int(settings["slate"]))
+        use_key(bytes.fromhex(settings["key"]))
+        _limit(int(settings["memory_bytes"]))
+        while True:
+            _serve(_request(sys.stdin.buffer), replies, slate, int(settings["seconds"]))
+
+
+def _limit(memory_bytes: int) -> None:
+    limits = {
+        resource.RLIMIT_AS: memory_bytes,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+    }
+    for limit, value in limits.items():
+        # Not every POSIX system has every limit; what it has still holds.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(limit, (value, value))
+
+
+def _request(stream: IO[bytes]) -> dict[str, str]:
+    _, length = wire.receive_head(stream)
+    found: dict[str, str] = json.loads(wire.receive(stream, length))
+    return found
+
+
+def _serve(request: dict[str, str], replies: IO[bytes], slate: wire.Slate, seconds: int) -> None:
+    def watch(path: Path) -> None:
+        signal.alarm(seconds)  # nothing answers SIGALRM: it ends the process wherever it is
+        slate.write(path)
+
+    path = Path(request["path"])
+    watch(path)
+    try:
+        _ANSWERS[request["task"]](replies, path, watch)
+    except RadrespError as error:
+        wire.send(replies, wire.REFUSAL, wire.refusal_json(error))
+    except MemoryError:
+        refusal = InputError(
+            "READER_MEMORY",
+            "an image that needs more memory than the reader may take",
+            expected="an image of usual size",
+            action="look at the file; it may be damaged or made to exhaust memory",
+            file=path,
+        )
+        wire.send(replies, wire.REFUSAL, wire.refusal_json(refusal))
+    except Exception as error:  # noqa: BLE001  # told to the parent, which raises it
+        wire.send(replies, wire.FAULT, _where(error).encode())
+    finally:
+        signal.alarm(0)
+        forget_decoded()
+    replies.flush()
+
+
+def _where(error: Exception) -> str:
+    """Type and place of a fault; its text may quote the file and stays here."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+
+
+def _series(replies: IO[bytes], path: Path, watch: Callable[[Path], None]) -> None:
+    wire.send_series(replies, read_series(path, watch))
+
+
+def _summaries(replies: IO[bytes], path: Path, watch: Callable[[Path], None]) -> None:
+    wire.send(replies, wire.RESULT, wire.to_json(describe_folder(path, watch)))
+
+
+def _facts(replies: IO[bytes], path: Path, watch: Callable[[Path], None]) -> None:
+    wire.send(replies, wire.RESULT, wire.to_json(read_visit_facts(path, watch)))
+
+
+_ANSWERS: dict[str, Answer] = {"series": _series, "describe": _summaries, "facts": _facts}
