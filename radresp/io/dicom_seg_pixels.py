@@ -142,7 +142,8 @@ def _check_codec(layout: Layout, path: Path) -> None:
     if layout.syntax in _NATIVE:
         return
     try:
-        available = get_decoder(UID(layout.syntax)).is_available
+        with quiet():
+            available = get_decoder(UID(layout.syntax)).is_available
     except (NotImplementedError, ValueError):
         available = False
     if not available:

@@ -65,9 +65,10 @@ def _beside(image: Path, ending: str) -> Path:
 def _json_pairs(text: str) -> list[tuple[Any, Any]]:
     """(name, label) pairs; a JSON of another purpose (a BIDS sidecar) holds none."""
     content = json.loads(text)
+    if isinstance(content, dict):
+        content = content.get("labels", content)
     if not isinstance(content, dict):
         raise TypeError
-    content = content.get("labels", content)
     if all(type(value) is int for value in content.values()):
         return list(content.items())
     if all(str(key).isdecimal() for key in content):
