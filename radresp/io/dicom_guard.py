@@ -1,8 +1,8 @@
 """DICOM read in another process, so that no file can cost more than its own case.
 
 One reader process is started on first use and reused; it is replaced after a crash. The functions
-here have the names and results of those in `dicom_series`, `dicom_describe` and `dicom_facts`,
-which do the work there.
+here have the results of those in `dicom_series`, `dicom_describe`, `dicom_facts` and
+`dicom_outline`, which do the work there.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
+from radresp.core import Grid
 from radresp.errors import InputError, RadrespError
 from radresp.io import dicom_wire as wire
 from radresp.io.dicom_nouns import Series, SeriesSummary, VisitFacts
 from radresp.io.input_file import check_file, is_folder
+from radresp.io.mask_place import Outline
 
 _Result = TypeVar("_Result")
 _Reading = Callable[[IO[bytes], bytes], _Result]
@@ -75,17 +77,19 @@ class Reader:
         self._asking = threading.Lock()
         self._slate: wire.Slate | None = None
 
-    def ask(self, task: str, path: Path, reading: _Reading[_Result]) -> _Result:
+    def ask(self, task: str, path: Path, reading: _Reading[_Result], **more: object) -> _Result:
         """Have a task done on a path and read its result.
 
         Parameters
         ----------
         task : str
-            ``"series"``, ``"describe"`` or ``"facts"``.
+            ``"series"``, ``"describe"``, ``"facts"`` or ``"outline"``.
         path : Path
             File or folder.
         reading : callable
             Makes the result of the answer's bytes and the stream they came from.
+        **more : object
+            What the task is told beside the path; JSON-ready.
 
         Raises
         ------
@@ -98,7 +102,7 @@ class Reader:
         with self._asking:
             process = self._started()
             try:
-                return _ask(process, task, path, reading)
+                return _ask(process, {"task": task, "path": str(path), **more}, reading)
             except (EOFError, BrokenPipeError, ValidationError, ValueError) as error:
                 if isinstance(error, RadrespError):
                     raise
@@ -216,6 +220,12 @@ def read_visit_facts(path: Path) -> VisitFacts:
     return _reader.ask("facts", path, lambda _, told: wire.FACTS.validate_json(told))
 
 
+def read_outline(path: Path, choice: str | None, grid: Grid, *, resample: bool) -> Outline:
+    """As `radresp.io.dicom_outline.read_dicom_outline`, in the reader process."""
+    told = {"choice": choice, "grid": grid, "resample": resample}
+    return _reader.ask("outline", path, wire.receive_outline, **told)
+
+
 def _start(page: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(  # noqa: S603  # this interpreter and a fixed sentence
         [sys.executable, "-P", "-B", "-c", _COMMAND],
@@ -258,10 +268,10 @@ def _tell(process: subprocess.Popen[bytes], request: dict[str, object]) -> None:
 
 
 def _ask(
-    process: subprocess.Popen[bytes], task: str, path: Path, reading: _Reading[_Result]
+    process: subprocess.Popen[bytes], request: dict[str, object], reading: _Reading[_Result]
 ) -> _Result:
     """One question and its answer."""
-    _tell(process, {"task": task, "path": str(path)})
+    _tell(process, request)
     stream = process.stdout
     if stream is None:
         raise EOFError

@@ -2,8 +2,8 @@
 
 A frame is one letter, a length and that many bytes. The reader answers a request with one of ``R``
 (the result as JSON), ``E`` (a refusal) or ``X`` (a fault of radresp); an ``R`` of a series is
-followed by one ``A`` (float32 values) a volume. The file being read stands on a shared page, which
-costs nothing to write and survives a crash.
+followed by one ``A`` (float32 values) a volume, that of an outline by one ``A`` of bits. The file
+being read stands on a shared page, which costs nothing to write and survives a crash.
 The parent believes nothing: JSON is validated into the room's own types and lengths are checked
 before memory is taken, so that a reader some file has taken over can tell wrong values, as the file
 itself could, but run nothing.
@@ -30,6 +30,7 @@ from radresp.core import Grid, Note
 from radresp.errors import GeometryError, InputError, RadrespError
 from radresp.io.dicom_nouns import Kind, Series, SeriesSummary, SeriesVolume, VisitFacts
 from radresp.io.image_checks import MAX_VOXELS
+from radresp.io.mask_place import Outline
 
 RESULT, ARRAY, REFUSAL, FAULT = b"R", b"A", b"E", b"X"
 MOST_JSON_BYTES = 2**26
@@ -58,7 +59,17 @@ class SeriesHead:
     notes: tuple[Note, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class OutlineHead:
+    """An outline without its voxels."""
+
+    grid: Grid
+    notes: tuple[Note, ...]
+    record: dict[str, str | int | float]
+
+
 SERIES = TypeAdapter(SeriesHead)
+OUTLINE = TypeAdapter(OutlineHead)
 SUMMARIES = TypeAdapter(tuple[SeriesSummary, ...])
 FACTS = TypeAdapter(VisitFacts)
 
@@ -158,6 +169,31 @@ def receive_series(stream: IO[bytes], content: bytes) -> Series:
         for v in head.volumes
     )
     return Series(head.kind, head.description, volumes, head.attributes, head.notes)
+
+
+def send_outline(stream: IO[bytes], outline: Outline) -> None:
+    """Write an outline: its head, then its voxels, eight to a byte."""
+    head = OutlineHead(outline.grid, outline.notes, dict(outline.record))
+    send(stream, RESULT, to_json(head))
+    send(stream, ARRAY, np.packbits(outline.inside).data)
+
+
+def receive_outline(stream: IO[bytes], content: bytes) -> Outline:
+    """The outline whose head was received, with the voxels that follow.
+
+    Raises
+    ------
+    EOFError
+        When the other side is gone, or tells another number of voxels.
+    """
+    head = OUTLINE.validate_json(content)
+    count = math.prod(head.grid.size)
+    if count > MAX_VOXELS or receive_head(stream) != (ARRAY, -(-count // 8)):
+        raise EOFError
+    bits = np.unpackbits(np.frombuffer(receive(stream, -(-count // 8)), np.uint8), count=count)
+    return Outline(
+        bits.astype(bool).reshape(head.grid.size[::-1]), head.grid, head.notes, head.record
+    )
 
 
 def refusal_json(error: RadrespError) -> bytes:

@@ -16,17 +16,20 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from radresp.core import Grid
 from radresp.errors import InputError, RadrespError
 from radresp.io import dicom_wire as wire
 from radresp.io.dicom_describe import describe_folder
 from radresp.io.dicom_facts import read_visit_facts
 from radresp.io.dicom_header import use_key
+from radresp.io.dicom_outline import read_dicom_outline
 from radresp.io.dicom_pixels import forget_decoded
 from radresp.io.dicom_series import read_series
+from radresp.io.mask_choice import parse_choice
 
-Answer = Callable[[IO[bytes], Path, Callable[[Path], None]], None]
+Answer = Callable[[IO[bytes], Path, Callable[[Path], None], dict[str, Any]], None]
 
 
 def main() -> None:
@@ -55,13 +58,13 @@ def _limit(memory_bytes: int) -> None:
             resource.setrlimit(limit, (value, value))
 
 
-def _request(stream: IO[bytes]) -> dict[str, str]:
+def _request(stream: IO[bytes]) -> dict[str, Any]:
     _, length = wire.receive_head(stream)
-    found: dict[str, str] = json.loads(wire.receive(stream, length))
+    found: dict[str, Any] = json.loads(wire.receive(stream, length))
     return found
 
 
-def _serve(request: dict[str, str], replies: IO[bytes], slate: wire.Slate, seconds: int) -> None:
+def _serve(request: dict[str, Any], replies: IO[bytes], slate: wire.Slate, seconds: int) -> None:
     def watch(path: Path) -> None:
         signal.alarm(seconds)  # nothing answers SIGALRM: it ends the process wherever it is
         slate.write(path)
@@ -69,7 +72,7 @@ def _serve(request: dict[str, str], replies: IO[bytes], slate: wire.Slate, secon
     path = Path(request["path"])
     watch(path)
     try:
-        _ANSWERS[request["task"]](replies, path, watch)
+        _ANSWERS[request["task"]](replies, path, watch, request)
     except RadrespError as error:
         wire.send(replies, wire.REFUSAL, wire.refusal_json(error))
     except MemoryError:
@@ -95,16 +98,28 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
 
 
-def _series(replies: IO[bytes], path: Path, watch: Callable[[Path], None]) -> None:
+def _series(replies: IO[bytes], path: Path, watch: Callable[[Path], None], _: Any) -> None:
     wire.send_series(replies, read_series(path, watch))
 
 
-def _summaries(replies: IO[bytes], path: Path, watch: Callable[[Path], None]) -> None:
+def _summaries(replies: IO[bytes], path: Path, watch: Callable[[Path], None], _: Any) -> None:
     wire.send(replies, wire.RESULT, wire.to_json(describe_folder(path, watch)))
 
 
-def _facts(replies: IO[bytes], path: Path, watch: Callable[[Path], None]) -> None:
+def _facts(replies: IO[bytes], path: Path, watch: Callable[[Path], None], _: Any) -> None:
     wire.send(replies, wire.RESULT, wire.to_json(read_visit_facts(path, watch)))
 
 
-_ANSWERS: dict[str, Answer] = {"series": _series, "describe": _summaries, "facts": _facts}
+def _outline(
+    replies: IO[bytes], path: Path, _: Callable[[Path], None], request: dict[str, Any]
+) -> None:
+    choice, grid = parse_choice(request["choice"]), Grid(**request["grid"])
+    wire.send_outline(replies, read_dicom_outline(path, choice, grid, resample=request["resample"]))
+
+
+_ANSWERS: dict[str, Answer] = {
+    "series": _series,
+    "describe": _summaries,
+    "facts": _facts,
+    "outline": _outline,
+}

@@ -12,14 +12,12 @@ from pathlib import Path
 
 from radresp.core import Grid, Mask, Note, NoteKind, Roi, Step
 from radresp.errors import InputError
-from radresp.io.dicom_dataset import read_dataset, text_of
-from radresp.io.dicom_seg import SEG_CLASSES, read_seg_outline
+from radresp.io.dicom_guard import read_outline
 from radresp.io.input_file import check_file
 from radresp.io.label_map import read_nifti_outline, read_nrrd_outline
-from radresp.io.mask_choice import Choice, parse_choice, shown_name
+from radresp.io.mask_choice import parse_choice, shown_name
 from radresp.io.mask_place import Outline, info, place
 from radresp.io.nrrd import NRRD_MAGIC
-from radresp.io.rtstruct import RTSTRUCT_CLASS, read_rtstruct_outline
 
 
 def load_mask(
@@ -65,7 +63,7 @@ def load_mask(
         does not hold the outline.
     """
     start = time.perf_counter()
-    outline = _read(path, parse_choice(choice), grid, resample=resample)
+    outline = _read(path, choice, grid, resample=resample)
     mask, placed = place(outline, roi, grid, resample=resample, path=path)
     empty = (info("MASK_EMPTY", "the mask holds no voxel", path),) if mask.is_empty else ()
     settings = {
@@ -103,7 +101,8 @@ def empty_mask(roi: Roi, grid: Grid) -> tuple[Mask, Step]:
     return Mask(grid.blank(), roi), Step("io", "empty_mask", settings, notes=(note,))
 
 
-def _read(path: Path, choice: Choice, grid: Grid, *, resample: bool) -> Outline:
+def _read(path: Path, text: str | None, grid: Grid, *, resample: bool) -> Outline:
+    choice = parse_choice(text)
     check_file(path)
     try:
         with path.open("rb") as handle:
@@ -114,16 +113,4 @@ def _read(path: Path, choice: Choice, grid: Grid, *, resample: bool) -> Outline:
         return read_nrrd_outline(path, choice)
     if start[128:] != b"DICM":
         return read_nifti_outline(path, choice)
-    dataset = read_dataset(path)
-    kind = text_of(dataset, "SOPClassUID")
-    if kind in SEG_CLASSES:
-        return read_seg_outline(dataset, choice, grid, path)
-    if kind == RTSTRUCT_CLASS:
-        return read_rtstruct_outline(dataset, choice, grid, path, resample=resample)
-    raise InputError(
-        "MASK_FORMAT",
-        "a DICOM object that holds no outline",
-        expected="a DICOM SEG or RTSTRUCT, a NIfTI or NRRD label map",
-        action="check which file was named as a mask",
-        file=path,
-    )
+    return read_outline(path, text, grid, resample=resample)
