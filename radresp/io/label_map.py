@@ -49,7 +49,9 @@ def read_nifti_outline(path: Path, choice: Choice) -> Outline:
         raise InputError("NII_4D", f"{len(nifti.arrays)} volumes", expected="one", file=path)
     names = read_label_names(path) if choice.text else {}
     inside, notes = _outline_in(nifti.arrays[0], names, choice, path)
-    return Outline(inside, nifti.grid, nifti.notes + notes, {"format": "nifti"})
+    # A mask may cover a part of its image: how large its own box is says nothing.
+    own = tuple(note for note in nifti.notes if note.code != "FOV_UNUSUAL")
+    return Outline(inside, nifti.grid, own + notes, {"format": "nifti"})
 
 
 def read_nrrd_outline(path: Path, choice: Choice) -> Outline:

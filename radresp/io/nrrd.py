@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from radresp.core import Grid, Note
 from radresp.errors import InputError
 from radresp.io.byte_stream import ByteStream, GzipStream, PlainStream, StreamFaultError
-from radresp.io.image_checks import MAX_VOXELS, check_spacing, field_of_view_notes
+from radresp.io.image_checks import MAX_VOXELS, check_spacing
 from radresp.io.input_file import check_file, check_unchanged
 from radresp.io.nrrd_header import NrrdHeader, Segment, parse_nrrd_header
 
@@ -90,8 +90,7 @@ def read_nrrd(path: Path, *, max_voxels: int = MAX_VOXELS) -> NrrdFile:
         ) from None
     check_unchanged(path, before)
     check_spacing(header.grid, path)
-    notes = header.notes + field_of_view_notes(header.grid, path)
-    return NrrdFile(_layers(header, content), header.grid, header.segments, notes)
+    return NrrdFile(_layers(header, content), header.grid, header.segments, header.notes)
 
 
 def _fields(handle: BinaryIO, path: Path) -> Mapping[str, str]:

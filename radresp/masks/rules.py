@@ -30,8 +30,13 @@ from radresp.masks.slices import pieces, slice_count
 
 
 class MaskRules(Settings):
-    """Limits for masks."""
+    """Limits for masks, and what may be done to one of another geometry."""
 
+    resample: bool = Field(
+        False,
+        description="Carry a mask of another geometry to its image's grid by nearest neighbour, "
+        "and record it; otherwise it is refused.",
+    )
     min_voxels: int = Field(
         64, ge=1, le=100_000, description="Fewest voxels texture can be measured on. Count."
     )

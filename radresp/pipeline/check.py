@@ -152,7 +152,7 @@ def _check_mask(
     outlines: dict[RegionKey, Mask],
 ) -> Iterator[Finding]:
     try:
-        mask, step = load_outline(files, key, image)
+        mask, step = load_outline(files, key, image, plan)
         notes = step.notes
         if not (key.roi is Roi.RESIDUAL and mask.is_empty):  # "no visible residual" is an answer
             notes += masks.check_mask(mask, image, plan.rules).notes

@@ -120,7 +120,7 @@ def _load_masks(
             steps.append(_unused(key, path))
             continue
         image = read[drawn_on.timepoint, drawn_on.sequence]
-        masks[drawn_on], step = load_outline(files, key, image)
+        masks[drawn_on], step = load_outline(files, key, image, plan)
         steps.append(step)
     for key in sorted(files.empty):
         drawn_on = _drawn_on(key, set(read))
@@ -154,6 +154,12 @@ def _unused(key: RegionKey, path: Path) -> Step:
     return Step("pipeline", "load_masks", notes=(note,))
 
 
-def load_outline(files: CaseFiles, key: RegionKey, volume: Volume) -> tuple[Mask, Step]:
+def load_outline(files: CaseFiles, key: RegionKey, volume: Volume, plan: Plan) -> tuple[Mask, Step]:
     """Read one mask of a case onto the grid of the image it was drawn on."""
-    return io.load_mask(files.masks[key], key.roi, volume.grid, choice=files.choices.get(key))
+    return io.load_mask(
+        files.masks[key],
+        key.roi,
+        volume.grid,
+        choice=files.choices.get(key),
+        resample=plan.rules.resample,
+    )

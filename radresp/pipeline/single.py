@@ -117,7 +117,9 @@ def image_features(image: Path, mask: Path, key: RegionKey, plan: Plan) -> Featu
         volumes, read = io.load_volumes(image, key.sequence)
         volume, steps = volumes[-1], [read]
     drawn, choice = io.split_choice(mask)
-    outline, step = io.load_mask(drawn, key.roi, volume.grid, choice=choice)
+    outline, step = io.load_mask(
+        drawn, key.roi, volume.grid, choice=choice, resample=plan.rules.resample
+    )
     steps += [step, masks.check_mask(outline, volume, plan.rules)]
     found = features.extract(Region(key, volume, outline), plan.features[key.sequence].families)
     return FeatureRow(image.name, found.values, found.absent, (*steps, found.step))
