@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from collections.abc import Sequence as Ordered
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from radresp.core import Grid, Note, NoteKind, Sequence, Step, Unit, Volume
 from radresp.core.volume import image_of
@@ -47,12 +50,15 @@ class RawImage:
         Acquisition attributes of the allow-list; never a patient attribute.
     notes : tuple of Note
         What was mended or looked odd.
+    background : SimpleITK.Image or None
+        1 where the file holds no number (NaN) and ``image`` therefore 0.
     """
 
     image: sitk.Image
     b_s_per_mm2: float | None
     attributes: Mapping[str, str | float]
     notes: tuple[Note, ...]
+    background: sitk.Image | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
@@ -108,7 +114,8 @@ def load_volumes(path: Path, sequence: Sequence) -> tuple[tuple[Volume, ...], St
     source = _load(path)
     _check_role(source, sequence, path)
     volumes = tuple(
-        Volume(image.image, sequence, Unit.ARBITRARY, image.b_s_per_mm2) for image in source.images
+        Volume(image.image, sequence, Unit.ARBITRARY, image.b_s_per_mm2, image.background)
+        for image in source.images
     )
     return volumes, _step("load_volumes", source, sequence, path, start)
 
@@ -124,7 +131,8 @@ def load_adc_image(path: Path) -> tuple[sitk.Image, Step]:
     Returns
     -------
     SimpleITK.Image, Step
-        float32 image (LPS mm) after the file's own rescaling, and how it was read.
+        float32 image (LPS mm) after the file's own rescaling, NaN where the file holds no number,
+        and how it was read.
 
     Raises
     ------
@@ -134,7 +142,11 @@ def load_adc_image(path: Path) -> tuple[sitk.Image, Step]:
     start = time.perf_counter()
     source = _load(path)
     _check_role(source, Sequence.ADC, path)
-    return source.images[0].image, _step("load_adc_image", source, Sequence.ADC, path, start)
+    first = source.images[0]
+    image = first.image
+    if first.background is not None:
+        image = sitk.Mask(image, first.background == 0, float("nan"))
+    return image, _step("load_adc_image", source, Sequence.ADC, path, start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +198,9 @@ def _from_nifti(path: Path) -> _Source:
         array, mended = mend_nonfinite(nifti.arrays[0], path)
         check_not_constant(array, path)
         attributes = {"scaling": nifti.scaling}
-        image = RawImage(image_of(array, nifti.grid), None, attributes, nifti.notes + mended)
+        missing = _unmeasured(nifti.arrays, nifti.grid)
+        notes = nifti.notes + mended
+        image = RawImage(image_of(array, nifti.grid), None, attributes, notes, missing)
         return _Source((image,), None, "a NIfTI file", {})
     if len(b_values) != len(nifti.arrays):
         raise InputError(
@@ -211,9 +225,16 @@ def _diffusion(nifti: NiftiFile, b_values: tuple[float, ...], path: Path) -> _So
         mended = tuple(note for _, notes in repeats for note in notes)
         notes = nifti.notes + mended + dwi_repeats.notes(b, own)
         stored = image_of(array, nifti.grid)
-        images.append(RawImage(stored, b, {"scaling": nifti.scaling}, notes))
+        missing = _unmeasured([nifti.arrays[index] for index in chosen], nifti.grid)
+        images.append(RawImage(stored, b, {"scaling": nifti.scaling}, notes, missing))
         counts[f"{b:g}"] = len(chosen) * nifti.grid.size[2]
     return _Source(tuple(images), None, "a NIfTI file with b-values", counts)
+
+
+def _unmeasured(arrays: Ordered[NDArray[np.float32]], grid: Grid) -> sitk.Image | None:
+    """Where an array holds no number: 0 stands there now, which is no measurement."""
+    missing = np.any([~np.isfinite(array) for array in arrays], axis=0)
+    return image_of(missing.astype(np.uint8), grid) if missing.any() else None
 
 
 def _check_role(source: _Source, sequence: Sequence, path: Path) -> None:

@@ -121,11 +121,13 @@ def _check_extent(drawn: NDArray[np.bool_], mask: Mask, settings: MaskRules) -> 
 
 def _check_values(volume: Volume, mask: Mask, settings: MaskRules) -> None:
     values = volume.values_in(mask)
+    nothing = ~np.isfinite(values)
     if volume.background is not None:
         unmeasured = sitk.GetArrayViewFromImage(volume.background)[mask.array] != 0
         if 2 * int(unmeasured.sum()) > values.size:
             raise _on_background(mask, f"{unmeasured.mean():.0%} of it without a measurement")
-    bad = int((~np.isfinite(values)).sum())
+        nothing |= unmeasured
+    bad = int(nothing.sum())
     if bad:
         raise InputError(
             "ROI_NONFINITE",

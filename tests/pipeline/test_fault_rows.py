@@ -274,6 +274,7 @@ NIFTI_ROWS = {
     "N23": Row("NII_EXTENSION", image(dropped), "2 header extensions", "info"),
     "N24": Row("NONFINITE", voxels(_nan(3)), "3 of 17280 voxels were NaN", "fix"),
     "N24 many": Row("NONFINITE", voxels(_nan(30)), "30 of 17280"),
+    "N25": Row("ROI_NONFINITE", voxels(lambda v: v.__setitem__((6, 18, 24), np.nan)), "1 voxels"),
     "N25 infinite": Row("NONFINITE", voxels(lambda v: v.__setitem__((6, 18, 24), np.inf))),
     "N26": Row("IMG_CONSTANT", voxels(lambda values: values.fill(7.0)), "every voxel is 7"),
 }  # fmt: skip
