@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import os
 import secrets
+import select
 import signal
 import subprocess
 import sys
@@ -20,8 +21,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TypeVar
-
-from pydantic import ValidationError
 
 from radresp.core import Grid
 from radresp.errors import InputError, RadrespError
@@ -102,14 +101,14 @@ class Reader:
         with self._asking:
             process = self._started()
             try:
-                return _ask(process, {"task": task, "path": str(path), **more}, reading)
-            except (EOFError, BrokenPipeError, ValidationError, ValueError) as error:
-                if isinstance(error, RadrespError):
-                    raise
-                status = self._stop()
-                raise self._ending(error, status) from None
+                _tell(process, {"task": task, "path": str(path), **more})
+                self._wait(process)
+                return _answer(process, reading)
             except RadrespError:
                 raise
+            except (EOFError, BrokenPipeError, TimeoutError, ValueError) as error:
+                status = self._stop()
+                raise self._ending(error, status) from None
             except BaseException:  # an interrupted answer leaves the pipe in the middle of a frame
                 self._stop()
                 raise
@@ -131,6 +130,7 @@ class Reader:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
+            self._stop()
             page = _shared_page()
             try:
                 self._process = _start(page)
@@ -157,9 +157,23 @@ class Reader:
         process.stdout.close()  # type: ignore[union-attr]
         return status
 
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for the first byte of an answer as long as the reader gets on.
+
+        It ends itself when a file takes too long; this is for one that no longer can.
+        """
+        patience, before = self._limits.seconds + _FAREWELL_SECONDS, None
+        answers = [] if process.stdout is None else [process.stdout]
+        while not select.select(answers, [], [], patience)[0]:
+            now = None if self._slate is None else self._slate.read()[0]
+            if now == before:
+                process.kill()
+                raise TimeoutError
+            before = now
+
     def _ending(self, error: Exception, status: int) -> RadrespError:
         """Why the process ended."""
-        file = None if self._slate is None else self._slate.read()
+        file = None if self._slate is None else self._slate.read()[1]
         if file is None:
             return RadrespError(
                 "READER_START",
@@ -167,7 +181,7 @@ class Reader:
                 expected="a process that starts",
                 action="check the installation (python -c 'import radresp.io')",
             )
-        if status == -signal.SIGALRM:
+        if status == -signal.SIGALRM or isinstance(error, TimeoutError):
             return InputError(
                 "READER_TIMEOUT",
                 f"reading took longer than {self._limits.seconds} s",
@@ -220,9 +234,12 @@ def read_visit_facts(path: Path) -> VisitFacts:
     return _reader.ask("facts", path, lambda _, told: wire.FACTS.validate_json(told))
 
 
-def read_outline(path: Path, choice: str | None, grid: Grid, *, resample: bool) -> Outline:
+def read_outline(
+    path: Path, choice: str | None, grid: Grid, *, resample: bool, image: Path | None
+) -> Outline:
     """As `radresp.io.dicom_outline.read_dicom_outline`, in the reader process."""
-    told = {"choice": choice, "grid": grid, "resample": resample}
+    drawn_on = None if image is None else str(image)
+    told = {"choice": choice, "grid": grid, "resample": resample, "image": drawn_on}
     return _reader.ask("outline", path, wire.receive_outline, **told)
 
 
@@ -267,11 +284,8 @@ def _tell(process: subprocess.Popen[bytes], request: dict[str, object]) -> None:
     stream.flush()
 
 
-def _ask(
-    process: subprocess.Popen[bytes], request: dict[str, object], reading: _Reading[_Result]
-) -> _Result:
-    """One question and its answer."""
-    _tell(process, request)
+def _answer(process: subprocess.Popen[bytes], reading: _Reading[_Result]) -> _Result:
+    """The result the reader tells."""
     stream = process.stdout
     if stream is None:
         raise EOFError

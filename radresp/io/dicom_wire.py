@@ -35,6 +35,7 @@ from radresp.io.mask_place import Outline
 RESULT, ARRAY, REFUSAL, FAULT = b"R", b"A", b"E", b"X"
 MOST_JSON_BYTES = 2**26
 _HEAD = struct.Struct("<cQ")
+_SLATE = struct.Struct("<II")
 _REFUSALS = {kind.__name__: kind for kind in (InputError, GeometryError)}
 
 
@@ -90,13 +91,15 @@ class Slate:
 
     def write(self, path: Path) -> None:
         """Note the file about to be read."""
-        name = os.fsencode(path)[: self.SIZE - 2]
-        self._page[: len(name) + 2] = len(name).to_bytes(2) + name
+        name = os.fsencode(path)[: self.SIZE - _SLATE.size]
+        count = (_SLATE.unpack_from(self._page)[0] + 1) % 2**32
+        self._page[: _SLATE.size + len(name)] = _SLATE.pack(count, len(name)) + name
 
-    def read(self) -> Path | None:
-        """The file last noted, or None."""
-        length = min(int.from_bytes(self._page[:2]), self.SIZE - 2)
-        return Path(os.fsdecode(self._page[2 : 2 + length])) if length else None
+    def read(self) -> tuple[int, Path | None]:
+        """How many files were noted, and the last of them."""
+        count, length = _SLATE.unpack_from(self._page)
+        name = self._page[_SLATE.size : min(_SLATE.size + length, self.SIZE)]
+        return count, Path(os.fsdecode(name)) if name else None
 
 
 def send(stream: IO[bytes], letter: bytes, content: bytes | memoryview) -> None:
