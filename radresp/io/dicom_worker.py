@@ -113,8 +113,14 @@ def _facts(replies: IO[bytes], path: Path, watch: Callable[[Path], None], _: Any
 def _outline(
     replies: IO[bytes], path: Path, _: Callable[[Path], None], request: dict[str, Any]
 ) -> None:
-    choice, grid = parse_choice(request["choice"]), Grid(**request["grid"])
-    wire.send_outline(replies, read_dicom_outline(path, choice, grid, resample=request["resample"]))
+    outline = read_dicom_outline(
+        path,
+        parse_choice(request["choice"]),
+        Grid(**request["grid"]),
+        resample=request["resample"],
+        image=request["image"] and Path(request["image"]),
+    )
+    wire.send_outline(replies, outline)
 
 
 _ANSWERS: dict[str, Answer] = {

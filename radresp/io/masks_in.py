@@ -27,6 +27,7 @@ def load_mask(
     *,
     choice: str | None = None,
     resample: bool = False,
+    image: Path | None = None,
 ) -> tuple[Mask, Step]:
     """Load an outline and place it on the grid of the image it was drawn on.
 
@@ -45,6 +46,8 @@ def load_mask(
         file holds several.
     resample : bool, optional
         Carry a mask of another geometry to ``grid`` by nearest neighbour instead of refusing it.
+    image : Path, optional
+        Where the image lies; a DICOM outline that refers to another DICOM series is warned of.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def load_mask(
         does not hold the outline.
     """
     start = time.perf_counter()
-    outline = _read(path, choice, grid, resample=resample)
+    outline = _read(path, choice, grid, resample=resample, image=image)
     mask, placed = place(outline, roi, grid, resample=resample, path=path)
     empty = (info("MASK_EMPTY", "the mask holds no voxel", path),) if mask.is_empty else ()
     settings = {
@@ -101,7 +104,9 @@ def empty_mask(roi: Roi, grid: Grid) -> tuple[Mask, Step]:
     return Mask(grid.blank(), roi), Step("io", "empty_mask", settings, notes=(note,))
 
 
-def _read(path: Path, text: str | None, grid: Grid, *, resample: bool) -> Outline:
+def _read(
+    path: Path, text: str | None, grid: Grid, *, resample: bool, image: Path | None
+) -> Outline:
     choice = parse_choice(text)
     check_file(path)
     try:
@@ -113,4 +118,4 @@ def _read(path: Path, text: str | None, grid: Grid, *, resample: bool) -> Outlin
         return read_nrrd_outline(path, choice)
     if start[128:] != b"DICM":
         return read_nifti_outline(path, choice)
-    return read_outline(path, text, grid, resample=resample)
+    return read_outline(path, text, grid, resample=resample, image=image)

@@ -162,4 +162,5 @@ def load_outline(files: CaseFiles, key: RegionKey, volume: Volume, plan: Plan) -
         volume.grid,
         choice=files.choices.get(key),
         resample=plan.rules.resample,
+        image=files.images.get((key.timepoint, key.sequence)),
     )

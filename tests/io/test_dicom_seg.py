@@ -8,7 +8,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from builders import ORIENTATIONS, make_grid, make_mask, shared_data
-from builders_dicom import make_series
+from builders_dicom import make_series, write_series
 from builders_masks import CANARY, make_seg, save_dicom
 from pydicom.sr.codedict import codes
 
@@ -333,6 +333,25 @@ def test_what_highdicom_writes_is_read(tmp_path, kind):
     for number, drawn in ((1, first), (2, second)):
         mask, _ = load(tmp_path / "seg.dcm", grid, choice=str(number))
         assert np.array_equal(mask.array, drawn), number
+
+
+@pytest.mark.parametrize("referred", ["same", "other", None])
+def test_an_outline_of_another_series_is_warned_of(tmp_path, referred):
+    sources = make_series("t2", slices=8)
+    folder = write_series(tmp_path / "t2", sources)
+    grid = _grid_of(sources)
+    drawn = np.zeros(grid.size[::-1], bool)
+    drawn[2:5, 3:9, 3:9] = True
+    dataset = make_seg({"tumour": drawn}, grid)
+    if referred:
+        item = pydicom.Dataset()
+        item.SeriesInstanceUID = sources[0].SeriesInstanceUID if referred == "same" else "1.2.9"
+        dataset.ReferencedSeriesSequence = [item]
+    mask, step = load(write(tmp_path, dataset), grid, image=folder)
+    assert np.array_equal(mask.array, drawn)
+    warned = ["MASK_SERIES"] if referred == "other" else []
+    assert codes_of(step, NoteKind.WARNING) == warned
+    assert "1.2.9" not in str(step.record())
 
 
 def test_the_real_segmentation_equals_its_nrrd_oracle():
