@@ -21,7 +21,7 @@ from radresp.io.dicom_dataset import items_of, private_words, text_of, whole_of
 from radresp.io.dicom_seg_frames import Frame, Stack, read_frames, stack_of
 from radresp.io.dicom_seg_pixels import read_layout, read_pixels
 from radresp.io.mask_choice import Choice, Entry, refuse_threshold, select
-from radresp.io.mask_place import Outline, info
+from radresp.io.mask_place import Outline
 
 SEG_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
@@ -78,7 +78,12 @@ def read_seg_outline(dataset: FileDataset, choice: Choice, grid: Grid, path: Pat
     for frame, found in zip(used, pixels, strict=True):
         inside[stack.slices[frame.index]] |= level.of(found)
     said = "+".join(map(str, numbers))
-    notes = (info("MASK_LABEL", f"segment {said} of {len(entries)} chosen", path), *level.notes())
+    notes = (
+        Note(
+            NoteKind.INFO, "MASK_LABEL", f"segment {said} of {len(entries)} chosen", file=path.name
+        ),
+        *level.notes(),
+    )
     record: dict[str, str | int | float] = {"format": f"seg {kind.lower()}", "number": said}
     return Outline(inside, stack.grid, notes, record | {"frames": len(used)})
 
@@ -126,7 +131,7 @@ class _Level:
             return ()
         if self._threshold is not None:
             found = f"fractions ({self._fraction}) were cut at {self._threshold:g}"
-            return (info("MASK_THRESHOLD", found, self._path),)
+            return (Note(NoteKind.INFO, "MASK_THRESHOLD", found, file=self._path.name),)
         found = f"a fractional segmentation that holds only 0 and {self._top} was taken as binary"
         return (Note(NoteKind.FIX, "MASK_NOT_INTEGER", found, file=self._path.name),)
 

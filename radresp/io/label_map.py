@@ -19,7 +19,7 @@ from radresp.errors import InputError
 from radresp.io.image_checks import mend_nonfinite
 from radresp.io.label_names import read_label_names
 from radresp.io.mask_choice import Choice, Entry, listed, refuse_threshold, select
-from radresp.io.mask_place import Outline, info
+from radresp.io.mask_place import Outline
 from radresp.io.nifti import read_nifti
 from radresp.io.nrrd import NrrdFile, read_nrrd
 
@@ -86,7 +86,14 @@ def _segments(nrrd: NrrdFile, choice: Choice, path: Path) -> Inside:
     for entry in chosen:
         inside |= nrrd.arrays[entries[entry].layer] == entries[entry].label
     numbers = "+".join(str(entry.number) for entry in chosen)
-    return inside, (info("MASK_LABEL", f"segment {numbers} of {len(entries)} chosen", path),)
+    return inside, (
+        Note(
+            NoteKind.INFO,
+            "MASK_LABEL",
+            f"segment {numbers} of {len(entries)} chosen",
+            file=path.name,
+        ),
+    )
 
 
 def _outline_in(
@@ -113,7 +120,9 @@ def _above(values: NDArray[np.float32], choice: Choice, path: Path) -> Inside:
             file=path,
         )
     found = f"a probability map was cut at {choice.threshold:g}"
-    return values >= np.float32(choice.threshold), (info("MASK_THRESHOLD", found, path),)
+    return values >= np.float32(choice.threshold), (
+        Note(NoteKind.INFO, "MASK_THRESHOLD", found, file=path.name),
+    )
 
 
 def _whole_numbers(
@@ -148,7 +157,9 @@ def _labelled(whole: NDArray[Any], names: Mapping[str, int], choice: Choice, pat
     inside = np.isin(whole, [entry.number for entry in chosen])
     said = "+".join(str(entry.number) for entry in chosen)
     shown = listed([Entry(label) for label in labels])
-    return inside, (info("MASK_LABEL", f"label {said} chosen from {shown}", path),)
+    return inside, (
+        Note(NoteKind.INFO, "MASK_LABEL", f"label {said} chosen from {shown}", file=path.name),
+    )
 
 
 def _only_label(whole: NDArray[Any], labels: list[int], path: Path) -> Inside:

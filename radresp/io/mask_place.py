@@ -100,11 +100,6 @@ def outside_error(roi: Roi | str, share: float, path: Path) -> GeometryError:
     )
 
 
-def info(code: str, found: str, path: Path) -> Note:
-    """A note on how a mask was read."""
-    return Note(NoteKind.INFO, code, found, file=path.name)
-
-
 def _snap(outline: Outline, roi: Roi, grid: Grid, path: Path) -> tuple[Mask, tuple[Note, ...]]:
     moved = outline.grid.distance_mm(grid)
     mask = Mask.from_array(outline.inside, grid, roi)

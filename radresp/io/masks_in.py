@@ -16,7 +16,7 @@ from radresp.io.dicom_guard import read_outline
 from radresp.io.input_file import check_file
 from radresp.io.label_map import read_nifti_outline, read_nrrd_outline
 from radresp.io.mask_choice import parse_choice, shown_name
-from radresp.io.mask_place import Outline, info, place
+from radresp.io.mask_place import Outline, place
 from radresp.io.nrrd import NRRD_MAGIC
 
 
@@ -68,7 +68,11 @@ def load_mask(
     start = time.perf_counter()
     outline = _read(path, choice, grid, resample=resample, image=image)
     mask, placed = place(outline, roi, grid, resample=resample, path=path)
-    empty = (info("MASK_EMPTY", "the mask holds no voxel", path),) if mask.is_empty else ()
+    empty = (
+        (Note(NoteKind.INFO, "MASK_EMPTY", "the mask holds no voxel", file=path.name),)
+        if mask.is_empty
+        else ()
+    )
     settings = {
         "file": path.name,
         "roi": str(roi),

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import FileDataset
 
-from radresp.core import Grid, Note
+from radresp.core import Grid, Note, NoteKind
 from radresp.errors import GeometryError, InputError
 from radresp.io.dicom_dataset import items_of, private_words, text_of, whole_of
 from radresp.io.mask_choice import Choice, Entry, refuse_threshold, select
-from radresp.io.mask_place import Outline, info, outside_error
+from radresp.io.mask_place import Outline, outside_error
 from radresp.io.rtstruct_contours import read_contours
 from radresp.io.rtstruct_planes import draw, misfit, own_grid
 
@@ -58,7 +58,9 @@ def read_rtstruct_outline(
     entries = _entries(dataset, path)
     chosen = select(entries, choice, path, private_words(dataset))
     said = "+".join(str(entry.number) for entry in chosen)
-    notes: tuple[Note, ...] = (info("MASK_LABEL", f"ROI {said} of {len(entries)} chosen", path),)
+    notes: tuple[Note, ...] = (
+        Note(NoteKind.INFO, "MASK_LABEL", f"ROI {said} of {len(entries)} chosen", file=path.name),
+    )
     each = []
     for entry in chosen:
         contours = read_contours(dataset, entry.number, path)
