@@ -36,8 +36,8 @@ def find_case(
     Parameters
     ----------
     folder : Path
-        The case folder; its name is the case id. One called ``sub-...`` with ``ses-...`` in it is read as BIDS, see
-        `radresp.io.bids`.
+        The case folder; its name is the case id. One called ``sub-...`` with ``ses-...`` in it is
+        read as BIDS, see `radresp.io.bids`.
     root : Path, optional
         Data root that links in the folder may lead to but not leave; the folder itself when not
         given.

@@ -32,6 +32,8 @@ MAX_BYTES = 2**30
 
 _DEFLATED = DeflatedExplicitVRLittleEndian.encode("ascii")
 TROUBLES = (
+    OSError,
+    EOFError,
     MemoryError,
     RuntimeError,
     BytesLengthException,
@@ -101,7 +103,10 @@ def read_dataset(path: Path) -> FileDataset:
 def text_of(dataset: Dataset, keyword: str) -> str:
     """An element as stripped text; empty when it is absent or unreadable."""
     value = _value(dataset, keyword)
-    return "" if value is None else str(value).strip(" \0")
+    try:
+        return "" if value is None else str(value).strip(" \0")
+    except TROUBLES:
+        return ""
 
 
 def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...]:

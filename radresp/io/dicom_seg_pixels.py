@@ -108,7 +108,7 @@ def read_pixels(
         ``DCM_CORRUPT`` when compressed frames cannot be decoded.
     """
     if layout.syntax in _NATIVE:
-        yield from _native(dataset["PixelData"].value, layout, frames)
+        yield from _native(dataset.get_item("PixelData").value, layout, frames)
         return
     try:
         with quiet():
