@@ -35,12 +35,17 @@ def frame(
     types: tuple[str, ...] = ("ORIGINAL", "PRIMARY", "T2", "NONE"),
     slope: float = 1.0,
     stack: str = "1",
+    number: int = 0,
 ) -> Dataset:
     """Functional groups of the frame at one slice position."""
     groups = Dataset()
     place = make.ORIGIN + index * make.SLICE_SPACING * make.NORMAL
     groups.PlanePositionSequence = item(ImagePositionPatient=[float(f"{v:.8g}") for v in place])
-    groups.FrameContentSequence = item(StackID=stack, InStackPositionNumber=index + 1)
+    groups.FrameContentSequence = item(
+        StackID=stack,
+        InStackPositionNumber=index + 1,
+        DimensionIndexValues=[1, index + 1, *(() if b is None else (number + 1,))],
+    )
     groups.MRImageFrameTypeSequence = item(FrameType=list(types))
     groups.PixelValueTransformationSequence = item(
         RescaleSlope=f"{slope:g}", RescaleIntercept="0", RescaleType="US"
@@ -116,7 +121,9 @@ def dwi(
     for index in range(slices):
         for b in b_values:
             for number, axis in enumerate(np.eye(3)[:directions] if b else [None]):
-                frames.append(frame(index, b, None if axis is None else list(axis), types))
+                place = b_values.index(b) * directions + number
+                told = None if axis is None else list(axis)
+                frames.append(frame(index, b, told, types, number=place))
                 pictures.append((make.picture(index, b) * (number + 1)).astype(np.uint16))
     return multi_frame(frames, pictures, planar="YES")
 

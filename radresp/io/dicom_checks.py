@@ -7,6 +7,7 @@ from collections.abc import Sequence as Ordered
 from datetime import datetime
 from pathlib import Path
 
+from radresp.core import Note, NoteKind
 from radresp.errors import InputError
 from radresp.io.dicom_frames import MULTI_FRAME_MR
 from radresp.io.dicom_kind import MIN_SLICES, Kind, kind_of, position_count
@@ -71,6 +72,21 @@ def check_series(headers: Ordered[Header], path: Path) -> None:
         )
     _check_types(headers, path)
     _check_slices(headers, path)
+
+
+def lossy_notes(headers: Ordered[Header]) -> tuple[Note, ...]:
+    """A warning when pictures were compressed with loss, which changes texture."""
+    lossy = sum(header.lossy for header in headers)
+    if not lossy:
+        return ()
+    note = Note(
+        NoteKind.WARNING,
+        "DCM_LOSSY",
+        f"{lossy} of {len(headers)} images were compressed with loss",
+        expected="images as the scanner made them",
+        action="export the series without lossy compression",
+    )
+    return (note,)
 
 
 def _check_identity(header: Header) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from radresp.core import Note, NoteKind
 from radresp.errors import InputError, relative_name
-from radresp.io.dicom_checks import check_series, series_groups
+from radresp.io.dicom_checks import check_series, lossy_notes, series_groups
 from radresp.io.dicom_diffusion import assume_zero, conflict_notes
 from radresp.io.dicom_folder import Watcher, read_folder, unwatched
 from radresp.io.dicom_kind import b_values, kind_of, position_count
@@ -103,7 +103,7 @@ def _examine(headers: Ordered[Header], folder: Path) -> tuple[float | None, tupl
         _, ambiguous = choose_rule([h.scaling for h in headers], kind is Kind.ADC, here)
     except InputError as error:
         return None, (_problem(error, folder),)
-    told = (*(note for stack in stacks for note in stack.notes), *ambiguous)
+    told = (*(note for stack in stacks for note in stack.notes), *ambiguous, *lossy_notes(headers))
     notes = dict.fromkeys((*told, *conflict_notes(headers, kind)))
     return round(stacks[0].grid.spacing_mm[2], 6), tuple(notes)
 

@@ -17,6 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
+from pydicom.uid import JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
+
 from radresp.errors import InputError
 from radresp.io.dicom_bvalue import diffusion_of
 from radresp.io.dicom_elements import PIXEL_TAGS, UNDEFINED, Buffer, Elements, parse
@@ -50,6 +52,7 @@ _REQUIRED_TEXT = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Modalit
 _SIZES = ("Rows", "Columns", "BitsAllocated")
 _BITS = ("BitsStored", "PixelRepresentation")
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000)
 _CORRUPT_BYTES = 2**28
 """An element reaching this far beyond the end of its file is damage, not a broken copy."""
 
@@ -149,6 +152,7 @@ def _header(elements: Elements, path: Path, stamp: tuple[int, int], frame: int |
         computed=_is_computed(elements, image_type),
         named_adc=_is_named_adc(elements, image_type) or scaling.unit in DIFFUSION_UNITS,
         burned_in=_is_burned_in(elements),
+        lossy=_is_lossy(elements),
         layout=layout,
         placement=_placement(elements),
         missing=missing + unreadable,
@@ -264,6 +268,10 @@ def _is_burned_in(elements: Elements) -> bool:
         or text(elements, "SOPClassUID").startswith(_SECONDARY_CAPTURE)
         or any(elements.place(tag) is not None for tag in _OVERLAY_TAGS)
     )
+
+
+def _is_lossy(elements: Elements) -> bool:
+    return text(elements, "LossyImageCompression") == "01" or elements.syntax in _LOSSY
 
 
 def _acquired(elements: Elements) -> datetime | None:

@@ -26,6 +26,9 @@ from radresp.io.image_checks import MAX_VOXELS
 
 _READ_TROUBLES = (OSError, EOFError, MemoryError, RuntimeError, *UNREADABLE)
 _STORED = Line()
+_DECODERS = ("pydicom", "pyjpegls", "pylibjpeg", "gdcm", "pillow")
+"""pydicom's plug-ins, the strictest first."""
+
 _FLOATS = {"float": "f4", "double": "f8"}
 _BITS = {"integer": (8, 16, 32), "float": (32,), "double": (64,)}
 
@@ -151,21 +154,25 @@ def _check_depth(layout: PixelLayout, header: Header) -> None:
 
 
 @lru_cache(maxsize=64)
-def _codec_name(syntax: str) -> tuple[str, bool]:
-    """Name of a compressed transfer syntax, and whether something installed decodes it."""
+def _codec(syntax: str) -> tuple[str, str]:
+    """Name of a compressed transfer syntax, and of the installed decoder for it, or nothing.
+
+    One decoder, not the first that makes something of it: some decode damage without a word.
+    """
     with quiet():
         uid = UID(syntax)
         if not uid.is_transfer_syntax or uid.is_private:
-            return "unknown", False
+            return "unknown", ""
         try:
-            return uid.name, get_decoder(uid).is_available
+            available = get_decoder(uid).available_plugins
         except NotImplementedError:
-            return uid.name, False
+            available = ()
+    return uid.name, next((name for name in _DECODERS if name in available), "")
 
 
 def _check_codec(syntax: str, header: Header) -> None:
-    name, available = _codec_name(syntax)
-    if not available:
+    name, decoder = _codec(syntax)
+    if not decoder:
         raise InputError(
             "DCM_CODEC",
             f"transfer syntax {name}, which nothing here decodes",
@@ -229,7 +236,8 @@ def _decode_integers(content: bytes, layout: PixelLayout) -> tuple[NDArray[np.ge
 
 
 def _decode_compressed(header: Header) -> NDArray[np.generic]:
-    frames = _decode_file(header.path, header.stamp)
+    syntax = check_layout(header).syntax
+    frames = _decode_file(header.path, header.stamp, _codec(syntax)[1])
     _check_unchanged(header, header.path.stat())
     index = header.frame or 0
     if index >= len(frames):
@@ -238,12 +246,14 @@ def _decode_compressed(header: Header) -> NDArray[np.generic]:
 
 
 @lru_cache(maxsize=1)
-def _decode_file(path: Path, stamp: tuple[int, int]) -> tuple[NDArray[np.generic], ...]:
+def _decode_file(
+    path: Path, stamp: tuple[int, int], decoder: str
+) -> tuple[NDArray[np.generic], ...]:
     """All frames of a compressed file; kept for the next frame of the same file."""
     del stamp  # part of the key: another state of the file is another file
     try:
         with quiet():
-            return tuple(pydicom.pixels.iter_pixels(path, raw=True))
+            return tuple(pydicom.pixels.iter_pixels(path, raw=True, decoding_plugin=decoder))
     except _READ_TROUBLES as error:
         raise _unreadable(path, error) from None
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from radresp.core import Note, NoteKind
 from radresp.errors import InputError
 from radresp.io import dwi_repeats
-from radresp.io.dicom_checks import check_series
+from radresp.io.dicom_checks import check_series, lossy_notes
 from radresp.io.dicom_diffusion import assume_zero, conflict_notes
 from radresp.io.dicom_folder import Folder, Watcher, read_folder, unwatched
 from radresp.io.dicom_kind import describe_kind, kind_of
@@ -76,6 +76,7 @@ def read_series(path: Path, watch: Watcher = unwatched) -> Series:
         skipped_notes(folder, path)
         + filled
         + ambiguous
+        + lossy_notes(headers)
         + _rescale_notes(headers, rule)
         + conflict_notes(headers, kind),
     )

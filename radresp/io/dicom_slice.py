@@ -78,6 +78,7 @@ class Header:
     computed: bool
     named_adc: bool
     burned_in: bool
+    lossy: bool
     layout: PixelLayout | None
     placement: Placement | None
     missing: tuple[str, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from collections.abc import Sequence as Ordered
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,12 +84,17 @@ def _arrange(headers: Ordered[Header], path: Path) -> tuple[Stack, ...]:
     check_same_plane(headers)
     kept, notes = _without_copies(headers)
     diffusion = kind_of(kept) in (Kind.DWI, Kind.CALCULATED_B)
-    stacks = []
+    found: dict[float | None, tuple[tuple[Header, ...], ...]] = {}
+    told: dict[float | None, tuple[Note, ...]] = {}
     for b, everything in _by_b_value(kept, path) if diffusion else [(None, kept)]:
         group, chosen = without_directions(everything)
-        places, more = _places(group, path, repeats_allowed=diffusion)
+        found[b], more = _places(group, path, repeats_allowed=diffusion)
+        told[b] = chosen + more
+    _check_counts(found, path)
+    stacks = []
+    for b, places in found.items():
         grid, odd = grid_of([place[0] for place in places])
-        stacks.append(Stack(b, places, grid, chosen + more + odd))
+        stacks.append(Stack(b, places, grid, told[b] + odd))
     _check_one_grid(stacks, path)
     stacks[0] = replace(stacks[0], notes=notes + stacks[0].notes)
     return tuple(stacks)
@@ -180,18 +186,22 @@ def _copy_notes(dropped: int) -> tuple[Note, ...]:
     return (note,)
 
 
-def _check_one_grid(stacks: Ordered[Stack], path: Path) -> None:
-    first = stacks[0]
-    for stack in stacks[1:]:
-        if len(stack.places) != len(first.places):
+def _check_counts(found: Mapping[float | None, tuple[tuple[Header, ...], ...]], path: Path) -> None:
+    (first, places), *others = found.items()
+    for b, more in others:
+        if len(more) != len(places):
             raise InputError(
                 "DCM_COUNT",
-                f"{len(first.places)} slices at b {first.b_s_per_mm2:g} but "
-                f"{len(stack.places)} at b {stack.b_s_per_mm2:g}",
+                f"{len(places)} slices at b {first:g} but {len(more)} at b {b:g}",
                 expected="the same slices at every b-value",
                 action="export the missing slices",
                 file=path,
             )
+
+
+def _check_one_grid(stacks: Ordered[Stack], path: Path) -> None:
+    first = stacks[0]
+    for stack in stacks[1:]:
         if not stack.grid.same_as(first.grid, tol_mm=0.1 * min(first.grid.spacing_mm)):
             raise GeometryError(
                 "DCM_COUNT",

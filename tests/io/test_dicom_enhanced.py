@@ -272,3 +272,9 @@ def test_enhanced_series_go_through_the_public_door(tmp_path):
     assert [image.b_s_per_mm2 for image in images] == [0, 800]
     assert images[0].attributes["rescale_source"] == "displayed"
     assert not [note for image in images for note in image.notes if note.kind is NoteKind.FIX]
+
+
+def test_large_files_are_mapped_and_read_the_same(tmp_path, monkeypatch):
+    plain = read(tmp_path / "a", enhanced.dwi())
+    monkeypatch.setattr("radresp.io.dicom_header._MAPPED_BYTES", 0)
+    same_series(read(tmp_path / "a", enhanced.dwi()), plain)
