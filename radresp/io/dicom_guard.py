@@ -8,14 +8,9 @@ here have the results of those in `dicom_series`, `dicom_describe`, `dicom_facts
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import secrets
-import select
 import signal
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,23 +20,13 @@ from typing import IO, TypeVar
 from radresp.core import Grid
 from radresp.errors import InputError, RadrespError
 from radresp.io import dicom_wire as wire
+from radresp.io.dicom_child import Child
 from radresp.io.dicom_nouns import Series, SeriesSummary, VisitFacts
 from radresp.io.input_file import check_file, is_folder
 from radresp.io.mask_place import Outline
 
 _Result = TypeVar("_Result")
 _Reading = Callable[[IO[bytes], bytes], _Result]
-
-# The room's door would import tables, models and NIfTI too: twice the time and memory.
-_COMMAND = """
-import sys, types, radresp
-room = sys.modules["radresp.io"] = types.ModuleType("radresp.io")
-room.__path__ = [radresp.__path__[0] + "/io"]
-from radresp.io.dicom_worker import main
-main()
-"""
-_PIPE_BYTES = 2**20
-_FAREWELL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +46,7 @@ class Limits:
 
 
 class Reader:
-    """One reader process and the pipes to it; started when it is first asked.
+    """Whoever asks the reader process, which is started when it is needed.
 
     Parameters
     ----------
@@ -72,9 +57,8 @@ class Reader:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._key = secrets.token_hex(32)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._asking = threading.Lock()
-        self._slate: wire.Slate | None = None
 
     def ask(self, task: str, path: Path, reading: _Reading[_Result], **more: object) -> _Result:
         """Have a task done on a path and read its result.
@@ -99,17 +83,16 @@ class Reader:
             ``READER_FAULT`` or ``READER_START``: a fault of radresp or of its installation.
         """
         with self._asking:
-            process = self._started()
+            child = self._running()
             try:
-                _tell(process, {"task": task, "path": str(path), **more})
-                self._wait(process)
-                return _answer(process, reading)
+                child.tell({"task": task, "path": str(path), **more})
+                child.wait(self._limits.seconds)
+                return _answer(child.answers, reading)
             except RadrespError:
                 raise
-            except (EOFError, BrokenPipeError, TimeoutError, ValueError) as error:
-                status = self._stop()
-                raise self._ending(error, status) from None
-            except BaseException:  # an interrupted answer leaves the pipe in the middle of a frame
+            except (EOFError, OSError, ValueError) as error:
+                raise self._ending(error, child.file, self._stop()) from None
+            except BaseException:  # an interrupted answer leaves the line inside a frame
                 self._stop()
                 raise
 
@@ -119,61 +102,24 @@ class Reader:
 
     def forget(self) -> None:
         """Let go of a process that belongs to the parent of this one."""
-        if self._process is not None:
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    with contextlib.suppress(OSError):
-                        os.close(stream.fileno())
-            self._process.returncode = 0
-        self._process = None
+        if self._child is not None:
+            self._child.forget()
+        self._child = None
         self._asking = threading.Lock()
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+    def _running(self) -> Child:
+        if self._child is None or not self._child.is_running():
             self._stop()
-            page = _shared_page()
-            try:
-                self._process = _start(page)
-                self._slate = wire.Slate(page)
-                settings = {"slate": page, "key": self._key, **asdict(self._limits)}
-                with contextlib.suppress(BrokenPipeError):  # noticed when it is asked
-                    _tell(self._process, settings)
-            finally:
-                os.close(page)
-        return self._process
+            self._child = Child({"key": self._key, **asdict(self._limits)})
+        return self._child
 
     def _stop(self) -> int:
-        """End the process and say how it ended."""
-        process, self._process = self._process, None
-        if process is None:
-            return 0
-        with contextlib.suppress(OSError):
-            process.stdin.close()  # type: ignore[union-attr]
-        try:
-            status = process.wait(_FAREWELL_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            status = process.wait()
-        process.stdout.close()  # type: ignore[union-attr]
-        return status
+        """End the process, if there is one, and say how it ended."""
+        child, self._child = self._child, None
+        return 0 if child is None else child.end()
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for the first byte of an answer as long as the reader gets on.
-
-        It ends itself when a file takes too long; this is for one that no longer can.
-        """
-        patience, before = self._limits.seconds + _FAREWELL_SECONDS, None
-        answers = [] if process.stdout is None else [process.stdout]
-        while not select.select(answers, [], [], patience)[0]:
-            now = None if self._slate is None else self._slate.read()[0]
-            if now == before:
-                process.kill()
-                raise TimeoutError
-            before = now
-
-    def _ending(self, error: Exception, status: int) -> RadrespError:
-        """Why the process ended."""
-        file = None if self._slate is None else self._slate.read()[1]
+    def _ending(self, error: Exception, file: Path | None, status: int) -> RadrespError:
+        """Why the process ended at a file."""
         if file is None:
             return RadrespError(
                 "READER_START",
@@ -243,52 +189,8 @@ def read_outline(
     return _reader.ask("outline", path, wire.receive_outline, **told)
 
 
-def _start(page: int) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(  # noqa: S603  # this interpreter and a fixed sentence
-        [sys.executable, "-P", "-B", "-c", _COMMAND],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        pass_fds=(page,),
-        start_new_session=True,  # an interrupt from the terminal is the parent's to answer
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-        },
-    )
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        from fcntl import F_SETPIPE_SZ, fcntl  # only Linux
-
-        fcntl(process.stdout.fileno(), F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[union-attr]
-    return process
-
-
-def _shared_page() -> int:
-    """Memory without a name that a child process can open too."""
-    if hasattr(os, "memfd_create"):
-        page = os.memfd_create("radresp")
-    else:  # not Linux
-        with tempfile.TemporaryFile() as file:
-            page = os.dup(file.fileno())
-    os.ftruncate(page, wire.Slate.SIZE)
-    return page
-
-
-def _tell(process: subprocess.Popen[bytes], request: dict[str, object]) -> None:
-    stream = process.stdin
-    if stream is None:
-        raise EOFError
-    wire.send(stream, wire.RESULT, wire.to_json(request))
-    stream.flush()
-
-
-def _answer(process: subprocess.Popen[bytes], reading: _Reading[_Result]) -> _Result:
+def _answer(stream: IO[bytes], reading: _Reading[_Result]) -> _Result:
     """The result the reader tells."""
-    stream = process.stdout
-    if stream is None:
-        raise EOFError
     letter, length = wire.receive_head(stream)
     if length > wire.MOST_JSON_BYTES:
         raise EOFError

@@ -158,7 +158,7 @@ def send_series(stream: IO[bytes], series: Series) -> None:
     """Write a series: its head, then every volume's values."""
     heads = tuple(VolumeHead(v.grid, v.b_s_per_mm2, v.image_count, v.notes) for v in series.volumes)
     head = SeriesHead(series.kind, series.description, heads, dict(series.attributes), series.notes)
-    send(stream, RESULT, to_json(head))
+    send(stream, RESULT, json_bytes(head))
     for volume in series.volumes:
         values = np.ascontiguousarray(volume.array, np.float32).reshape(-1)
         send(stream, ARRAY, values.view(np.uint8).data)
@@ -177,7 +177,7 @@ def receive_series(stream: IO[bytes], content: bytes) -> Series:
 def send_outline(stream: IO[bytes], outline: Outline) -> None:
     """Write an outline: its head, then its voxels, eight to a byte."""
     head = OutlineHead(outline.grid, outline.notes, dict(outline.record))
-    send(stream, RESULT, to_json(head))
+    send(stream, RESULT, json_bytes(head))
     send(stream, ARRAY, np.packbits(outline.inside).data)
 
 
@@ -202,7 +202,7 @@ def receive_outline(stream: IO[bytes], content: bytes) -> Outline:
 def refusal_json(error: RadrespError) -> bytes:
     """A refusal as JSON."""
     kind = type(error).__name__ if type(error).__name__ in _REFUSALS else "InputError"
-    return to_json({"kind": kind, "code": error.code, "found": error.found, **error.fields()})
+    return json_bytes({"kind": kind, "code": error.code, "found": error.found, **error.fields()})
 
 
 def refusal_of(content: bytes) -> InputError:
@@ -212,7 +212,7 @@ def refusal_of(content: bytes) -> InputError:
     return kind(str(told.pop("code")), str(told.pop("found")), **told)  # type: ignore[arg-type]
 
 
-def to_json(value: object) -> bytes:
+def json_bytes(value: object) -> bytes:
     """Dataclasses, mappings, sequences, dates and plain values as JSON."""
     return json.dumps(_plain(value)).encode()
 

@@ -2,16 +2,16 @@
 
 Started by `radresp.io.dicom_guard`. It may take so much memory and so many seconds a file, can
 write no file and leaves no core dump; a signal that ends it (also a crash of a decoder written in
-C) ends nothing else. It goes when its parent closes the pipe or is gone.
+C) ends nothing else. It goes when its parent closes the socket or is gone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import resource
 import signal
+import socket
 import sys
 import traceback
 from collections.abc import Callable
@@ -33,17 +33,20 @@ Answer = Callable[[IO[bytes], Path, Callable[[Path], None], dict[str, Any]], Non
 
 
 def main() -> None:
-    """Serve requests from standard input until it ends."""
+    """Serve requests from the socket whose number is the first argument, until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not look like an answer
-    with replies, contextlib.suppress(EOFError, BrokenPipeError):
-        settings = _request(sys.stdin.buffer)
-        slate = wire.Slate(int(settings["slate"]))
+    with (
+        socket.socket(fileno=int(sys.argv[1])) as line,
+        line.makefile("rb") as requests,
+        line.makefile("wb") as replies,
+        contextlib.suppress(EOFError, BrokenPipeError),
+    ):
+        slate = wire.Slate(int(sys.argv[2]))
+        settings = _request(requests)
         use_key(bytes.fromhex(settings["key"]))
         _limit(int(settings["memory_bytes"]))
         while True:
-            _serve(_request(sys.stdin.buffer), replies, slate, int(settings["seconds"]))
+            _serve(_request(requests), replies, slate, int(settings["seconds"]))
 
 
 def _limit(memory_bytes: int) -> None:
@@ -103,11 +106,11 @@ def _series(replies: IO[bytes], path: Path, watch: Callable[[Path], None], _: An
 
 
 def _summaries(replies: IO[bytes], path: Path, watch: Callable[[Path], None], _: Any) -> None:
-    wire.send(replies, wire.RESULT, wire.to_json(describe_folder(path, watch)))
+    wire.send(replies, wire.RESULT, wire.json_bytes(describe_folder(path, watch)))
 
 
 def _facts(replies: IO[bytes], path: Path, watch: Callable[[Path], None], _: Any) -> None:
-    wire.send(replies, wire.RESULT, wire.to_json(read_visit_facts(path, watch)))
+    wire.send(replies, wire.RESULT, wire.json_bytes(read_visit_facts(path, watch)))
 
 
 def _outline(

@@ -16,13 +16,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
+from radresp import io
 from radresp.io import dicom_guard, dicom_series
 
 B_VALUES = (50, 400, 800)
@@ -92,7 +95,9 @@ def make_study(folder: Path, slices: int) -> Path:
         dataset = _slice(number + 1, index, b)
         dataset.SeriesInstanceUID = series
         dataset.PixelData = rng.integers(0, 4096, (ROWS, COLUMNS), np.uint16).tobytes()
-        dataset.save_as(folder / f"{number:04d}.dcm", enforce_file_format=True)
+        content = BytesIO()
+        pydicom.dcmwrite(content, dataset, enforce_file_format=True)
+        io.write_bytes(folder / f"{number:04d}.dcm", content.getvalue())
     return folder
 
 

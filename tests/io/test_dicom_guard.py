@@ -19,8 +19,7 @@ import pytest
 from radresp import io
 from radresp.core import Grid, Note, NoteKind
 from radresp.errors import GeometryError, InputError, RadrespError
-from radresp.io import dicom_describe, dicom_facts, dicom_series, dicom_wire
-from radresp.io import dicom_guard as guard
+from radresp.io import dicom_child, dicom_describe, dicom_facts, dicom_series, dicom_wire
 from radresp.io.dicom_guard import Limits, Reader, describe_folder, read_series, read_visit_facts
 from radresp.io.dicom_nouns import VisitFacts
 
@@ -90,8 +89,8 @@ def test_patients_compare_across_readers_that_were_replaced(reader, folder):
         return reader.ask("facts", folder, lambda _, told: dicom_wire.FACTS.validate_json(told))
 
     first = facts()
-    os.kill(reader._process.pid, signal.SIGKILL)
-    reader._process.wait()
+    os.kill(reader._child.process.pid, signal.SIGKILL)
+    reader._child.process.wait()
     assert facts().patient == first.patient is not None
 
 
@@ -105,17 +104,17 @@ def test_other_files_need_no_reader(tmp_path, monkeypatch):
 def _crashing(reader: Reader, folder: Path, what: str):
     """Ask for a folder whose reading makes the reader end itself this way."""
     reader.close()
-    command = guard._COMMAND.replace(
+    command = dicom_child.COMMAND.replace(
         "main()\n",
         "import radresp.io.dicom_worker as worker\nfrom pathlib import Path\n"
         f"def break_down(replies, path, watch, _):\n    watch(path / 'im002.dcm')\n    {what}\n"
         "worker._ANSWERS['series'] = break_down\nmain()\n",
     )
-    guard._COMMAND, kept = command, guard._COMMAND
+    dicom_child.COMMAND, kept = command, dicom_child.COMMAND
     try:
         return series_of(reader, folder)
     finally:
-        guard._COMMAND = kept
+        dicom_child.COMMAND = kept
 
 
 @pytest.mark.parametrize(
@@ -157,7 +156,7 @@ def test_a_fault_of_radresp_tells_its_place_and_no_text(reader, folder):
 
 
 def test_a_reader_that_cannot_start_is_a_fault_of_the_installation(reader, folder, monkeypatch):
-    monkeypatch.setattr("radresp.io.dicom_guard._COMMAND", "import nothing_of_the_kind")
+    monkeypatch.setattr("radresp.io.dicom_child.COMMAND", "import nothing_of_the_kind")
     with pytest.raises(RadrespError) as caught:
         series_of(reader, folder)
     assert (caught.value.code, caught.value.exit_code) == ("READER_START", 70)
@@ -181,7 +180,7 @@ def test_errors_and_notes_survive_the_wire():
     back = dicom_wire.refusal_of(dicom_wire.refusal_json(error))
     assert (type(back), back.record()) == (GeometryError, error.record())
     note = Note(NoteKind.FIX, "X", "found")
-    assert json.loads(dicom_wire.to_json({"a": (note,)}))["a"][0]["kind"] == "fix"
+    assert json.loads(dicom_wire.json_bytes({"a": (note,)}))["a"][0]["kind"] == "fix"
 
 
 def test_the_reader_can_write_no_file(reader, folder, tmp_path):
@@ -222,7 +221,7 @@ def test_the_reader_goes_with_its_parent(folder):
     script = (
         "import sys, pathlib, radresp.io.dicom_guard as g\n"
         f"g.read_series(pathlib.Path({str(folder)!r}))\n"
-        "print(g._reader._process.pid, flush=True)\n"
+        "print(g._reader._child.process.pid, flush=True)\n"
         "import os; os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
