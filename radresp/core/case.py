@@ -61,6 +61,8 @@ class CaseFiles:
     empty : frozenset of RegionKey
         Outlines that were looked for and are not there: "no visible residual". None of them has a
         path in ``masks``.
+    series : mapping of (Timepoint, Sequence) to str
+        Which series of its folder an image is, as text; only for images in ``images``.
     """
 
     case_id: str
@@ -71,9 +73,10 @@ class CaseFiles:
     clinical: Mapping[str, str] = field(default_factory=dict)
     choices: Mapping[RegionKey, str] = field(default_factory=dict)
     empty: frozenset[RegionKey] = frozenset()
+    series: Mapping[tuple[Timepoint, Sequence], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("images", "masks", "clinical", "choices"):
+        for name in ("images", "masks", "clinical", "choices", "series"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
 
 

@@ -13,6 +13,8 @@ from radresp.io.identifiers import shown
 ImageKey = tuple[Timepoint, Sequence]
 IMAGES: dict[str, ImageKey] = {f"{t}_{s}": (t, s) for t, s in product(Timepoint, Sequence)}
 """Image column to what it addresses."""
+SERIES: dict[str, ImageKey] = {f"{column}_series": key for column, key in IMAGES.items()}
+"""Column that chooses one series of an image column's folder, to what it addresses."""
 MASKS: dict[str, RegionKey] = {
     f"{t}_{s}_{roi}": RegionKey(t, s, roi) for t, s, roi in product(Timepoint, Sequence, Roi)
 } | {f"{t}_{roi}": RegionKey(t, Sequence.T2, roi) for t, roi in product(Timepoint, Roi)}

@@ -75,7 +75,7 @@ def _summary(
     headers, filled = assume_zero(series)
     layout, placement = headers[0].layout, headers[0].placement
     day = headers[0].study_date
-    spacing, problems = _examine(headers, folder)
+    spacing, problems = examine(headers, folder)
     return SeriesSummary(
         number=number,
         folder=_common_folder(headers, folder),
@@ -92,8 +92,11 @@ def _summary(
     )
 
 
-def _examine(headers: Ordered[Header], folder: Path) -> tuple[float | None, tuple[Note, ...]]:
-    """Slice spacing, and what the reader would say, without decoding the series."""
+def examine(headers: Ordered[Header], folder: Path) -> tuple[float | None, tuple[Note, ...]]:
+    """Slice spacing, and what the reader would say, without decoding the series.
+
+    The spacing is None when the series would be refused; the last note then says why.
+    """
     here = folder / _common_folder(headers, folder)
     try:
         check_series(headers, here)

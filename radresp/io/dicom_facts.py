@@ -13,9 +13,12 @@ from radresp.errors import InputError
 from radresp.io.dicom_folder import Watcher, read_folder, unwatched
 from radresp.io.dicom_nouns import VisitFacts
 from radresp.io.input_file import check_file, is_folder
+from radresp.io.series_choice import chosen_series
 
 
-def read_visit_facts(path: Path, watch: Watcher = unwatched) -> VisitFacts:
+def read_visit_facts(
+    path: Path, watch: Watcher = unwatched, choice: str | None = None
+) -> VisitFacts:
     """Read whose and when an image is from its DICOM headers.
 
     Parameters
@@ -24,6 +27,8 @@ def read_visit_facts(path: Path, watch: Watcher = unwatched) -> VisitFacts:
         DICOM folder, DICOM file, or NIfTI file (which holds no such facts).
     watch : callable, optional
         Told of every file before it is read.
+    choice : str, optional
+        Which series of a folder of several, see `radresp.io.series_choice`.
 
     Returns
     -------
@@ -34,13 +39,14 @@ def read_visit_facts(path: Path, watch: Watcher = unwatched) -> VisitFacts:
     ------
     InputError
         ``MISSING_FILE`` and the other codes of `radresp.io.input_file.check_file`;
-        ``DCM_MIXED_PATIENT`` when the files belong to several patients.
+        ``DCM_MIXED_PATIENT`` when the files belong to several patients; ``SERIES_CHOICE``.
     """
     if not is_folder(path):
         check_file(path)
     headers = read_folder(path, watch).headers
     if not headers:
         return VisitFacts()
+    headers = tuple(chosen_series(headers, choice, path))
     patients = {header.patient for header in headers if header.patient is not None}
     if len(patients) > 1:
         raise InputError(

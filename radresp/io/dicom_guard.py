@@ -52,11 +52,13 @@ class Reader:
     ----------
     limits : Limits, optional
         What it may take.
+    key : bytes, optional
+        What it hashes patients with; one of its own when not given.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, key: bytes | None = None) -> None:
         self._limits = limits or Limits()
-        self._key = secrets.token_hex(32)
+        self._key = (key or secrets.token_bytes(32)).hex()
         self._child: Child | None = None
         self._asking = threading.Lock()
 
@@ -66,7 +68,7 @@ class Reader:
         Parameters
         ----------
         task : str
-            ``"series"``, ``"describe"``, ``"facts"`` or ``"outline"``.
+            ``"series"``, ``"describe"``, ``"facts"``, ``"outline"`` or ``"survey"``.
         path : Path
             File or folder.
         reading : callable
@@ -163,9 +165,9 @@ def is_dicom(path: Path) -> bool:
         raise InputError("FILE_UNREADABLE", "reading failed", file=path) from None
 
 
-def read_series(path: Path) -> Series:
+def read_series(path: Path, choice: str | None = None) -> Series:
     """As `radresp.io.dicom_series.read_series`, in the reader process."""
-    return _reader.ask("series", path, wire.receive_series)
+    return _reader.ask("series", path, wire.receive_series, choice=choice)
 
 
 def describe_folder(folder: Path) -> tuple[SeriesSummary, ...]:
@@ -173,11 +175,11 @@ def describe_folder(folder: Path) -> tuple[SeriesSummary, ...]:
     return _reader.ask("describe", folder, lambda _, told: wire.SUMMARIES.validate_json(told))
 
 
-def read_visit_facts(path: Path) -> VisitFacts:
+def read_visit_facts(path: Path, choice: str | None = None) -> VisitFacts:
     """As `radresp.io.dicom_facts.read_visit_facts`, in the reader process."""
     if not is_dicom(path):
         return VisitFacts()
-    return _reader.ask("facts", path, lambda _, told: wire.FACTS.validate_json(told))
+    return _reader.ask("facts", path, lambda _, told: wire.FACTS.validate_json(told), choice=choice)
 
 
 def read_outline(

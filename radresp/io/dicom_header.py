@@ -2,16 +2,13 @@
 
 Reading is tolerant (a missing attribute is recorded, not raised) so that `radresp series` can
 describe a faulty folder; the readers refuse what is missing. Patient attributes leave this file
-only as a keyed hash whose key lives as long as the process.
+only as keyed hashes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import mmap
 import re
-import secrets
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +20,7 @@ from radresp.errors import InputError
 from radresp.io.dicom_bvalue import diffusion_of
 from radresp.io.dicom_elements import PIXEL_TAGS, UNDEFINED, Buffer, Elements, parse
 from radresp.io.dicom_frames import MULTI_FRAME_MR, frame_type, frames_of, pulse_words, stack_of
+from radresp.io.dicom_key import hashed
 from radresp.io.dicom_scaling import DIFFUSION_UNITS, scaling_of
 from radresp.io.dicom_slice import Header, PixelLayout, Placement
 from radresp.io.dicom_values import (
@@ -44,11 +42,10 @@ from radresp.io.dicom_words import (
 )
 from radresp.io.input_file import check_file
 
-_key = secrets.token_bytes(32)
-
 _OVERLAY_TAGS = tuple(0x60003000 + group * 0x20000 for group in range(16))
 _MOMENTS = ("Acquisition", "Series", "Study")
 _REQUIRED_TEXT = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Modality")
+_DESCRIPTIONS = ("SeriesDescription", "ProtocolName")
 _SIZES = ("Rows", "Columns", "BitsAllocated")
 _BITS = ("BitsStored", "PixelRepresentation")
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -58,12 +55,6 @@ _CORRUPT_BYTES = 2**28
 
 _MAPPED_BYTES = 2**22
 """Larger files are mapped, not read: their pixels are not needed yet."""
-
-
-def use_key(key: bytes) -> None:
-    """Hash patients under this key from now on, so that processes that share it can compare."""
-    global _key
-    _key = key
 
 
 def read_headers(path: Path) -> tuple[Header, ...]:
@@ -157,12 +148,14 @@ def _header(elements: Elements, path: Path, stamp: tuple[int, int], frame: int |
         placement=_placement(elements),
         missing=missing + unreadable,
         patient=_patient(elements),
-        person=_hash(_raw_text(elements, 0x00100020), _raw_text(elements, 0x00100010)),
+        patient_id=_patient_id(elements),
+        person=hashed(_raw_text(elements, 0x00100020), _raw_text(elements, 0x00100010)),
         acquired=_acquired(elements),
         study_date=day(elements, "StudyDate"),
         body_part=_one_of(elements, "BodyPartExamined", BODY_PARTS) or None,
         frame=frame,
         stack=stack_of(elements),
+        described=_described(elements),
     )
 
 
@@ -283,14 +276,19 @@ def _acquired(elements: Elements) -> datetime | None:
 def _patient(elements: Elements) -> str | None:
     parts = [_raw_text(elements, 0x00100020)]
     parts += [text(elements, key) for key in ("PatientBirthDate", "PatientSex")]
-    return _hash(*parts) if parts[0] or parts[1] else None
+    return hashed(*parts) if parts[0] or parts[1] else None
+
+
+def _patient_id(elements: Elements) -> str:
+    told = _raw_text(elements, 0x00100020)
+    return hashed(told) if told else ""
+
+
+def _described(elements: Elements) -> str:
+    return " ".join(text(elements, name) for name in _DESCRIPTIONS).strip().lower()
 
 
 def _raw_text(elements: Elements, tag: int) -> str:
     """Bytes as they are: names in another character set must not look the same."""
     place = elements.place(tag)
     return "" if place is None else elements.content(place).strip(b" \0").decode("latin-1")
-
-
-def _hash(*parts: str) -> str:
-    return hmac.new(_key, "\0".join(parts).encode(), hashlib.sha256).hexdigest()

@@ -32,6 +32,7 @@ from radresp.io.image_checks import (
     field_of_view_notes,
     mend_nonfinite,
 )
+from radresp.io.series_choice import chosen_series
 
 SIGN_FRACTION = 0.001
 """Largest tolerated fraction of impossible stored numbers."""
@@ -39,8 +40,8 @@ SIGN_FRACTION = 0.001
 _MAGNITUDE = (Kind.T2, Kind.DWI, Kind.CALCULATED_B)
 
 
-def read_series(path: Path, watch: Watcher = unwatched) -> Series:
-    """Read the one series of a folder, or refuse it.
+def read_series(path: Path, watch: Watcher = unwatched, choice: str | None = None) -> Series:
+    """Read the one series of a folder, or the chosen one, or refuse it.
 
     Parameters
     ----------
@@ -48,6 +49,8 @@ def read_series(path: Path, watch: Watcher = unwatched) -> Series:
         Folder of DICOM files, searched with its subfolders; other files are named and skipped.
     watch : callable, optional
         Told of every file before it is read.
+    choice : str, optional
+        Which series of a folder of several, see `radresp.io.series_choice`.
 
     Returns
     -------
@@ -59,11 +62,11 @@ def read_series(path: Path, watch: Watcher = unwatched) -> Series:
     InputError
         ``DCM_NOT_DICOM`` when there is no DICOM file, ``DCM_SIGN``, ``NONFINITE``,
         ``IMG_CONSTANT``, ``IMG_SPACING`` and the codes of `radresp.io.dicom_header.read_headers`,
-        `radresp.io.dicom_checks.check_series`, `radresp.io.dicom_stacks.arrange` and
-        `radresp.io.dicom_pixels.read_pixels`.
+        `radresp.io.series_choice.chosen_series`, `radresp.io.dicom_checks.check_series`,
+        `radresp.io.dicom_stacks.arrange` and `radresp.io.dicom_pixels.read_pixels`.
     """
     folder = read_folder(path, watch)
-    headers, filled = assume_zero(_usable(folder, path))
+    headers, filled = assume_zero(chosen_series(_usable(folder, path), choice, path))
     check_series(headers, path)
     kind = kind_of(headers)
     rule, ambiguous = choose_rule([h.scaling for h in headers], kind is Kind.ADC, path)

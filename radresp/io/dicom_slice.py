@@ -56,10 +56,11 @@ class Placement:
 class Header:
     """What radresp knows of one slice before its pixels are read.
 
-    ``frame`` counts from 0 and is None in a file of one slice. ``patient`` and ``person`` are keyed
-    hashes. ``attributes`` holds the acquisition attributes that may leave the pipeline.
-    ``computed`` and ``named_adc`` are hints from text that itself stays inside. ``missing`` names
-    absent required attributes.
+    ``frame`` counts from 0 and is None in a file of one slice. ``patient`` (id, birth date, sex),
+    ``patient_id`` and ``person`` (id, name) are keyed hashes. ``attributes`` holds the acquisition
+    attributes that may leave the pipeline. ``described`` is free text for rules that run in the
+    reader process; it stays there. ``computed`` and ``named_adc`` are hints from such text.
+    ``missing`` names absent required attributes.
     """
 
     path: Path
@@ -89,6 +90,8 @@ class Header:
     body_part: str | None
     frame: int | None = None
     stack: str = ""
+    patient_id: str = ""
+    described: str = ""
 
     @property
     def b_s_per_mm2(self) -> float | None:

@@ -23,10 +23,11 @@ from radresp.errors import InputError, RadrespError
 from radresp.io import dicom_wire as wire
 from radresp.io.dicom_describe import describe_folder
 from radresp.io.dicom_facts import read_visit_facts
-from radresp.io.dicom_header import use_key
+from radresp.io.dicom_key import use_key
 from radresp.io.dicom_outline import read_dicom_outline
 from radresp.io.dicom_pixels import forget_decoded
 from radresp.io.dicom_series import read_series
+from radresp.io.dicom_survey import survey_files
 from radresp.io.mask_choice import parse_choice
 
 Answer = Callable[[IO[bytes], Path, Callable[[Path], None], dict[str, Any]], None]
@@ -101,16 +102,28 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
 
 
-def _series(replies: IO[bytes], path: Path, watch: Callable[[Path], None], _: Any) -> None:
-    wire.send_series(replies, read_series(path, watch))
+def _series(
+    replies: IO[bytes], path: Path, watch: Callable[[Path], None], request: dict[str, Any]
+) -> None:
+    wire.send_series(replies, read_series(path, watch, request.get("choice")))
 
 
 def _summaries(replies: IO[bytes], path: Path, watch: Callable[[Path], None], _: Any) -> None:
     wire.send(replies, wire.RESULT, wire.json_bytes(describe_folder(path, watch)))
 
 
-def _facts(replies: IO[bytes], path: Path, watch: Callable[[Path], None], _: Any) -> None:
-    wire.send(replies, wire.RESULT, wire.json_bytes(read_visit_facts(path, watch)))
+def _facts(
+    replies: IO[bytes], path: Path, watch: Callable[[Path], None], request: dict[str, Any]
+) -> None:
+    facts = read_visit_facts(path, watch, request.get("choice"))
+    wire.send(replies, wire.RESULT, wire.json_bytes(facts))
+
+
+def _survey(
+    replies: IO[bytes], path: Path, watch: Callable[[Path], None], request: dict[str, Any]
+) -> None:
+    found = survey_files(path, request["names"], request["patterns"], watch)
+    wire.send(replies, wire.RESULT, wire.json_bytes(found))
 
 
 def _outline(
@@ -131,4 +144,5 @@ _ANSWERS: dict[str, Answer] = {
     "describe": _summaries,
     "facts": _facts,
     "outline": _outline,
+    "survey": _survey,
 }

@@ -64,13 +64,16 @@ class RawImage:
         object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
 
 
-def load_images(path: Path) -> tuple[RawImage, ...]:
+def load_images(path: Path, series: str | None = None) -> tuple[RawImage, ...]:
     """Load a NIfTI file or the one DICOM series of a folder, split by b-value.
 
     Parameters
     ----------
     path : Path
         A 3-D NIfTI file, a 4-D one with an FSL ``.bval`` file beside it, or a DICOM folder.
+    series : str, optional
+        Which series of a DICOM folder of several: ``3``, or ``3/6`` for the third of six as
+        `radresp series` lists them.
 
     Returns
     -------
@@ -83,10 +86,12 @@ def load_images(path: Path) -> tuple[RawImage, ...]:
         With the code of the first fault found; see `radresp.io.nifti.read_nifti` and
         `radresp.io.dicom_series.read_series`. ``NII_4D`` for several volumes without b-values.
     """
-    return _load(path).images
+    return _load(path, series).images
 
 
-def load_volumes(path: Path, sequence: Sequence) -> tuple[tuple[Volume, ...], Step]:
+def load_volumes(
+    path: Path, sequence: Sequence, series: str | None = None
+) -> tuple[tuple[Volume, ...], Step]:
     """Load the T2 volume, or the diffusion-weighted volumes, of one visit.
 
     Parameters
@@ -95,6 +100,8 @@ def load_volumes(path: Path, sequence: Sequence) -> tuple[tuple[Volume, ...], St
         As for `load_images`.
     sequence : Sequence
         ``T2`` or ``DWI``. An ADC map has a unit to be found first: see `load_adc_image`.
+    series : str, optional
+        As for `load_images`.
 
     Returns
     -------
@@ -111,7 +118,7 @@ def load_volumes(path: Path, sequence: Sequence) -> tuple[tuple[Volume, ...], St
     start = time.perf_counter()
     if sequence is Sequence.ADC:
         raise InputError("ROLE_MISMATCH", "an ADC map asked for as a volume", file=path)
-    source = _load(path)
+    source = _load(path, series)
     _check_role(source, sequence, path)
     volumes = tuple(
         Volume(image.image, sequence, Unit.ARBITRARY, image.b_s_per_mm2, image.background)
@@ -120,13 +127,15 @@ def load_volumes(path: Path, sequence: Sequence) -> tuple[tuple[Volume, ...], St
     return volumes, _step("load_volumes", source, sequence, path, start)
 
 
-def load_adc_image(path: Path) -> tuple[sitk.Image, Step]:
+def load_adc_image(path: Path, series: str | None = None) -> tuple[sitk.Image, Step]:
     """Load an ADC map as stored; its unit is not known yet.
 
     Parameters
     ----------
     path : Path
         A 3-D NIfTI file or a DICOM folder.
+    series : str, optional
+        As for `load_images`.
 
     Returns
     -------
@@ -140,7 +149,7 @@ def load_adc_image(path: Path) -> tuple[sitk.Image, Step]:
         ``ROLE_MISMATCH`` for a T2 or a diffusion-weighted series, and the codes of `load_images`.
     """
     start = time.perf_counter()
-    source = _load(path)
+    source = _load(path, series)
     _check_role(source, Sequence.ADC, path)
     first = source.images[0]
     image = first.image
@@ -159,12 +168,22 @@ class _Source:
     b_values: Mapping[str, int]
 
 
-def _load(path: Path) -> _Source:
-    return _from_dicom(path) if is_dicom(path) else _from_nifti(path)
+def _load(path: Path, choice: str | None) -> _Source:
+    if is_dicom(path):
+        return _from_dicom(path, choice)
+    if choice:
+        raise InputError(
+            "SERIES_CHOICE",
+            f"series {choice} of a file that is not DICOM",
+            expected="no choice of series beside a NIfTI file",
+            action="clear the series column",
+            file=path,
+        )
+    return _from_nifti(path)
 
 
-def _from_dicom(path: Path) -> _Source:
-    series = read_series(path)
+def _from_dicom(path: Path, choice: str | None) -> _Source:
+    series = read_series(path, choice)
     attributes = {"kind": str(series.kind), **series.attributes}
     images = tuple(
         RawImage(

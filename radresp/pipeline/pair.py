@@ -41,7 +41,11 @@ def check_pair(files: CaseFiles) -> Step:
     """
     _check_masks_differ(files)
     paths = {t: files.images.get((t, Sequence.T2)) for t in Timepoint}
-    facts = {t: io.read_visit_facts(p) for t, p in paths.items() if p is not None and p.exists()}
+    facts = {
+        t: io.read_visit_facts(p, files.series.get((t, Sequence.T2)))
+        for t, p in paths.items()
+        if p is not None and p.exists()
+    }
     notes = list(_reused_images(files))
     pre, post = facts.get(Timepoint.PRE), facts.get(Timepoint.POST)
     if pre and post and pre.patient and post.patient and pre.patient != post.patient:
@@ -104,7 +108,8 @@ def _reused_images(files: CaseFiles) -> Iterator[Note]:
     for sequence in Sequence:
         pre = files.images.get((Timepoint.PRE, sequence))
         post = files.images.get((Timepoint.POST, sequence))
-        if pre and post and _same_content(pre, post):
+        chosen = {files.series.get((timepoint, sequence)) for timepoint in Timepoint}
+        if pre and post and len(chosen) == 1 and _same_content(pre, post):
             yield Note(
                 NoteKind.WARNING,
                 "IMAGE_REUSED",

@@ -97,11 +97,12 @@ def load_role(
             expected=f"a path in column {timepoint}_{sequence}",
             action="add the image, or take its regions out of the plan",
         )
+    series = files.series.get((timepoint, sequence))
     if sequence is Sequence.ADC:
-        image, step = io.load_adc_image(path)
+        image, step = io.load_adc_image(path, series)
         volume, unit_step = intensity.adc_volume(image)
         return (volume,), (step, unit_step)
-    volumes, step = io.load_volumes(path, sequence)
+    volumes, step = io.load_volumes(path, sequence, series)
     return volumes, (step,)
 
 
@@ -156,11 +157,13 @@ def _unused(key: RegionKey, path: Path) -> Step:
 
 def load_outline(files: CaseFiles, key: RegionKey, volume: Volume, plan: Plan) -> tuple[Mask, Step]:
     """Read one mask of a case onto the grid of the image it was drawn on."""
+    drawn_on = (key.timepoint, key.sequence)
     return io.load_mask(
         files.masks[key],
         key.roi,
         volume.grid,
         choice=files.choices.get(key),
         resample=plan.rules.resample,
-        image=files.images.get((key.timepoint, key.sequence)),
+        # A folder of several series does not say which of them an outline must refer to.
+        image=None if drawn_on in files.series else files.images.get(drawn_on),
     )

@@ -28,8 +28,18 @@ def input_paths(files: CaseFiles) -> dict[str, Path]:
 
 
 def input_hashes(files: CaseFiles) -> dict[str, str]:
-    """SHA-256 of every image and mask by role; a missing one hashes to the empty text."""
-    return {r: io.sha256_of(p) if p.exists() else "" for r, p in input_paths(files).items()}
+    """SHA-256 of every image and mask by role; a missing one hashes to the empty text.
+
+    A series chosen from a folder of several has the hash of the folder and the choice.
+    """
+    hashes = {r: io.sha256_of(p) if p.exists() else "" for r, p in input_paths(files).items()}
+    chosen = {f"{t}_{s}": choice for (t, s), choice in files.series.items()}
+    return {
+        role: hashlib.sha256(f"{digest} {chosen[role]}".encode()).hexdigest()
+        if digest and role in chosen
+        else digest
+        for role, digest in hashes.items()
+    }
 
 
 def record_path(case_id: str, folder: Path) -> Path:
