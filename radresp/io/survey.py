@@ -24,6 +24,7 @@ from radresp.io.survey_cache import SurveyCache
 from radresp.io.survey_walk import Unit, united, walk
 
 SURVEY = TypeAdapter(FolderSurvey)
+FOLDERS_WORTH_A_READER = 100
 MOST_CRASHES = 5
 """Files of one folder that may end a reader before the folder is given up."""
 
@@ -89,7 +90,7 @@ class Survey:
     kept: int
 
 
-def survey(
+def find_series(
     root: Path,
     key: bytes,
     patterns: Mapping[str, str],
@@ -215,7 +216,8 @@ def _survey_all(
         finally:
             readers.put(reader)
 
-    pool = ThreadPoolExecutor(workers)
+    # A reader takes a second to start: a few folders are read sooner by one.
+    pool = ThreadPoolExecutor(min(workers, 1 + len(todo) // FOLDERS_WORTH_A_READER))
     try:
         waiting = {pool.submit(ask, unit): unit for unit in todo}
         for future in as_completed(waiting):
