@@ -242,7 +242,7 @@ def _constant(datasets: list[FileDataset]) -> list[FileDataset]:
     return datasets
 
 
-def _syntax(uid: str) -> Callable[[list[FileDataset]], list[FileDataset]]:
+def compressed_as(uid: str) -> Callable[[list[FileDataset]], list[FileDataset]]:
     def edit(datasets: list[FileDataset]) -> list[FileDataset]:
         for dataset in datasets:
             dataset.file_meta.TransferSyntaxUID = uid
@@ -290,9 +290,9 @@ FAULTS: dict[str, Fault] = {
     "matrix beyond file": Fault("DCM_TRUNCATED", edit=setting(2, Rows=5000, Columns=5000)),
     "long element": Fault("DCM_CORRUPT", damage=_long_element),
     "nested sequences": Fault("DCM_NESTING", damage=_nested),
-    "film": Fault("DCM_CODEC", edit=_syntax("1.2.840.10008.1.2.4.100")),
-    "enhanced": Fault(
-        "DCM_ENHANCED", edit=setting(SOPClassUID="1.2.840.10008.5.1.4.1.1.4.1", NumberOfFrames=6)
+    "film": Fault("DCM_CODEC", edit=compressed_as("1.2.840.10008.1.2.4.100")),
+    "enhanced without groups": Fault(
+        "DCM_INCOMPLETE", edit=setting(SOPClassUID="1.2.840.10008.5.1.4.1.1.4.1", NumberOfFrames=6)
     ),
     "ct": Fault(
         "DCM_MODALITY", edit=setting(SOPClassUID="1.2.840.10008.5.1.4.1.1.2", Modality="CT")
@@ -301,6 +301,9 @@ FAULTS: dict[str, Fault] = {
         "DCM_MODALITY", edit=setting(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER", "M"])
     ),
     "three slices": Fault("DCM_MODALITY", edit=lambda datasets: datasets[:3]),
+    "mosaic": Fault(
+        "DCM_MOSAIC", edit=setting(ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"])
+    ),
     "burned in": Fault("DCM_BURNED_IN", edit=setting(BurnedInAnnotation="YES")),
     "overlay": Fault("DCM_BURNED_IN", edit=_overlay),
     "secondary capture": Fault(

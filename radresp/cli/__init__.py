@@ -10,6 +10,7 @@ from radresp.cli import (
     demo,
     extract,
     features,
+    index,
     methods,
     phantom,
     prepare,
@@ -32,6 +33,7 @@ app = typer.Typer(
 for module in (
     demo,
     series,
+    index,
     check,
     register,
     features,

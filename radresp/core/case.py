@@ -56,6 +56,13 @@ class CaseFiles:
         The sequence in the key is the image the outline was drawn on.
     clinical : mapping of str to str
         The remaining columns of the table, as text.
+    choices : mapping of RegionKey to str
+        Which outline of its file a mask is, as text; only for masks in ``masks``.
+    empty : frozenset of RegionKey
+        Outlines that were looked for and are not there: "no visible residual". None of them has a
+        path in ``masks``.
+    series : mapping of (Timepoint, Sequence) to str
+        Which series of its folder an image is, as text; only for images in ``images``.
     """
 
     case_id: str
@@ -64,9 +71,12 @@ class CaseFiles:
     images: Mapping[tuple[Timepoint, Sequence], Path]
     masks: Mapping[RegionKey, Path] = field(default_factory=dict)
     clinical: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[RegionKey, str] = field(default_factory=dict)
+    empty: frozenset[RegionKey] = frozenset()
+    series: Mapping[tuple[Timepoint, Sequence], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("images", "masks", "clinical"):
+        for name in ("images", "masks", "clinical", "choices", "series"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
 
 

@@ -19,7 +19,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydantic import Field
 
-from radresp.core import Mask, Note, NoteKind, Sequence, Settings, Step, Unit, Volume
+from radresp.core import Grid, Mask, Note, NoteKind, Sequence, Settings, Step, Unit, Volume
+from radresp.core.volume import image_of
 from radresp.errors import InputError, PlanError
 
 FACTORS = {
@@ -30,6 +31,8 @@ FACTORS = {
     1e-6: "1e-12 mm2/s",
 }
 """Factor to 1e-6 mm2/s, and the unit the stored numbers are then in."""
+NAN_FRACTION = 0.001
+"""Largest share of a map that may hold no number."""
 
 
 class AdcUnit(Settings):
@@ -60,7 +63,8 @@ def adc_volume(
     Parameters
     ----------
     image : SimpleITK.Image
-        3-D ADC map as stored, after the file's own rescale slope.
+        3-D ADC map as stored, after the file's own rescale slope. NaN in at most 0.1 % of it
+        counts as not measured.
     mask : Mask, optional
         Tumour, bed or another outline on the map's grid; its median decides. Without one the
         median of all positive voxels decides.
@@ -93,7 +97,7 @@ def adc_volume(
     started = perf_counter()
     settings = settings or AdcUnit()
     # Called 1e-6 mm2/s until the median has shown what it is.
-    stored = Volume(image, Sequence.ADC, Unit.UM2_PER_S)
+    stored = _stored(image)
     array = stored.array
     values = array[array > 0] if mask is None else stored.values_in(mask)
     if values.size == 0:
@@ -117,6 +121,22 @@ def adc_volume(
         "intensity", "adc_unit", settings.model_dump(), perf_counter() - started, tuple(notes)
     )
     return volume, step
+
+
+def _stored(image: sitk.Image) -> Volume:
+    """The map as stored, with its few NaN voxels declared to be without measurement."""
+    values = sitk.GetArrayFromImage(image)
+    missing = np.isnan(values)
+    if not 0 < np.count_nonzero(missing) <= NAN_FRACTION * values.size:
+        return Volume(image, Sequence.ADC, Unit.UM2_PER_S)
+    grid = Grid.of(image)
+    return Volume.from_array(
+        np.where(missing, 0.0, values),
+        grid,
+        Sequence.ADC,
+        Unit.UM2_PER_S,
+        background=image_of(missing.astype(np.uint8), grid),
+    )
 
 
 def _factor_of(values: NDArray[Any], settings: AdcUnit) -> tuple[float, float]:

@@ -4,54 +4,75 @@ Readers return nouns and refuse what is not whole; all writing goes through one 
 """
 
 from radresp.io.atomic import check_writable, lock, sweep, write_bytes, write_json, write_text
+from radresp.io.bids import SESSIONS
+from radresp.io.case_folder import find_case
 from radresp.io.clinical_columns import MISSING
-from radresp.io.cohort import Cohort, find_case, load_cohort
-from radresp.io.dicom_describe import SeriesSummary, describe_folder
-from radresp.io.dicom_facts import VisitFacts, read_visit_facts
+from radresp.io.cohort import Cohort, load_cohort, read_cohort
+from radresp.io.cohort_row import CellError
+from radresp.io.dicom_guard import describe_folder, read_visit_facts
+from radresp.io.dicom_nouns import SeriesSummary, VisitFacts
 from radresp.io.dicom_out import save_dicom_series
 from radresp.io.dicom_out_study import DicomSeries, DicomStudy
+from radresp.io.identifiers import privacy_notes
 from radresp.io.images import RawImage, load_adc_image, load_images, load_volumes
 from radresp.io.json_file import read_json
-from radresp.io.masks_in import load_mask
+from radresp.io.masks_in import empty_mask, load_mask, split_choice
 from radresp.io.model_folder import ModelFolder, load_model, save_model
 from radresp.io.outcomes import Outcomes, load_outcomes
 from radresp.io.plan_file import dump_mapping, load_mapping, parse_mapping
+from radresp.io.pseudonym import case_name, hidden_shift, keyed_hash, load_key
 from radresp.io.record import RunRecord, sha256_of, versions
 from radresp.io.rtstruct_out import save_rtstruct
 from radresp.io.seg_out import save_dicom_seg
 from radresp.io.status import StatusLog
+from radresp.io.survey import FoundSeries, Survey, find_series
 from radresp.io.tables import load_features, save_features
-from radresp.io.text_table import load_text_table, write_table
+from radresp.io.text_table import load_text_table, table_text, write_table
+from radresp.io.treatment import TreatmentDates, load_treatment
 from radresp.io.volumes_out import save_dwi, save_map, save_mask, save_transform, save_volume
 
 __all__ = [
     "MISSING",
+    "SESSIONS",
+    "CellError",
     "Cohort",
     "DicomSeries",
     "DicomStudy",
+    "FoundSeries",
     "ModelFolder",
     "Outcomes",
     "RawImage",
     "RunRecord",
     "SeriesSummary",
     "StatusLog",
+    "Survey",
+    "TreatmentDates",
     "VisitFacts",
+    "case_name",
     "check_writable",
     "describe_folder",
     "dump_mapping",
+    "empty_mask",
     "find_case",
+    "find_series",
+    "hidden_shift",
+    "keyed_hash",
     "load_adc_image",
     "load_cohort",
     "load_features",
     "load_images",
+    "load_key",
     "load_mapping",
     "load_mask",
     "load_model",
     "load_outcomes",
     "load_text_table",
+    "load_treatment",
     "load_volumes",
     "lock",
     "parse_mapping",
+    "privacy_notes",
+    "read_cohort",
     "read_json",
     "read_visit_facts",
     "save_dicom_seg",
@@ -65,7 +86,9 @@ __all__ = [
     "save_transform",
     "save_volume",
     "sha256_of",
+    "split_choice",
     "sweep",
+    "table_text",
     "versions",
     "write_bytes",
     "write_json",

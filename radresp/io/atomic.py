@@ -47,7 +47,7 @@ _ACTIONS = {
 }
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write a file whole or not at all.
 
     Parameters
@@ -56,6 +56,8 @@ def write_bytes(path: Path, data: bytes) -> None:
         Target; missing parent folders are made.
     data : bytes
         Its content.
+    private : bool, optional
+        Readable by its owner alone, whatever the umask says.
 
     Raises
     ------
@@ -64,6 +66,8 @@ def write_bytes(path: Path, data: bytes) -> None:
         ``OUTPUT_EXISTS`` when a folder stands in the way, ``PATH_TOO_LONG`` or ``WRITE_FAILED``.
     """
     with _naming(path, needed=len(data)), _replacing(path) as temp:
+        if private:
+            temp.chmod(0o600)
         temp.write_bytes(data)
 
 

@@ -1,4 +1,4 @@
-"""Checks on the headers of a folder: one series, one patient, one kind of classic MR picture."""
+"""Checks on the headers of a folder: one series, one patient, one kind of MR picture."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from collections.abc import Sequence as Ordered
 from datetime import datetime
 from pathlib import Path
 
+from radresp.core import Note, NoteKind
 from radresp.errors import InputError
+from radresp.io.dicom_frames import MULTI_FRAME_MR
 from radresp.io.dicom_kind import MIN_SLICES, Kind, kind_of, position_count
 from radresp.io.dicom_pixels import check_layout
 from radresp.io.dicom_slice import Header
 from radresp.io.image_checks import MAX_VOXELS
 
-_CLASSIC_MR = "1.2.840.10008.5.1.4.1.1.4"
-_MULTI_FRAME = (
-    "1.2.840.10008.5.1.4.1.1.4.1",  # enhanced MR
-    "1.2.840.10008.5.1.4.1.1.4.3",  # enhanced MR colour
-    "1.2.840.10008.5.1.4.1.1.4.4",  # legacy converted enhanced MR
-)
+_MR_CLASSES = frozenset(("1.2.840.10008.5.1.4.1.1.4", *MULTI_FRAME_MR))
 _COMPONENTS = frozenset(("ADC", "EADC", "FA", "P", "PHASE", "R", "REAL", "I", "IMAGINARY"))
 _TRACE = frozenset(("TRACEW", "TRACE"))
 _LAST = datetime.max
@@ -41,7 +38,7 @@ def series_groups(headers: Ordered[Header]) -> list[list[Header]]:
 
 
 def check_series(headers: Ordered[Header], path: Path) -> None:
-    """Refuse headers that are not those of one complete classic MR series.
+    """Refuse headers that are not those of one complete MR series.
 
     Parameters
     ----------
@@ -53,15 +50,16 @@ def check_series(headers: Ordered[Header], path: Path) -> None:
     Raises
     ------
     InputError
-        ``DCM_ENHANCED``, ``DCM_INCOMPLETE``, ``DCM_MULTI_SERIES``, ``DCM_MODALITY``,
+        ``DCM_INCOMPLETE``, ``DCM_MOSAIC``, ``DCM_MULTI_SERIES``, ``DCM_MODALITY``,
         ``DCM_BURNED_IN``, ``DCM_MIXED_PATIENT``, ``DCM_MIXED_TYPES``, ``DCM_COUNT``,
         ``IMG_TOO_LARGE`` and the codes of `radresp.io.dicom_pixels.check_layout`.
     """
     for header in headers:
-        _check_classic(header)
+        _check_identity(header)
     _check_one_series(headers, path)
     for header in headers:
         _check_modality(header)
+        _check_mosaic(header)
         check_layout(header)
     _check_amount(headers, path)
     if len({header.person for header in headers}) > 1:
@@ -76,15 +74,22 @@ def check_series(headers: Ordered[Header], path: Path) -> None:
     _check_slices(headers, path)
 
 
-def _check_classic(header: Header) -> None:
-    if header.sop_class in _MULTI_FRAME or (header.frames > 1 and header.modality == "MR"):
-        raise InputError(
-            "DCM_ENHANCED",
-            f"an enhanced multi-frame file of {header.frames} frames",
-            expected="classic MR images, one file a slice",
-            action="convert it to classic MR images or to NIfTI",
-            file=header.path,
-        )
+def lossy_notes(headers: Ordered[Header]) -> tuple[Note, ...]:
+    """A warning when pictures were compressed with loss, which changes texture."""
+    lossy = sum(header.lossy for header in headers)
+    if not lossy:
+        return ()
+    note = Note(
+        NoteKind.WARNING,
+        "DCM_LOSSY",
+        f"{lossy} of {len(headers)} images were compressed with loss",
+        expected="images as the scanner made them",
+        action="export the series without lossy compression",
+    )
+    return (note,)
+
+
+def _check_identity(header: Header) -> None:
     identity = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Modality")
     absent = [name for name in header.missing if name in identity]
     if absent:
@@ -123,12 +128,25 @@ def _check_modality(header: Header) -> None:
             expected="measured pixels only",
             file=header.path,
         )
-    if header.modality != "MR" or header.sop_class != _CLASSIC_MR:
+    if header.modality != "MR" or header.sop_class not in _MR_CLASSES:
         known = header.modality if header.modality.isalpha() and len(header.modality) < 9 else "?"
         raise InputError(
             "DCM_MODALITY",
             f"an object of modality {known}",
             expected="MR images",
+            file=header.path,
+        )
+
+
+def _check_mosaic(header: Header) -> None:
+    """Refuse Siemens mosaics: their slices lie in one picture and their geometry elsewhere."""
+    if "MOSAIC" in header.image_type:
+        raise InputError(
+            "DCM_MOSAIC",
+            "a mosaic: all slices of a volume as tiles of one picture",
+            expected="one picture a slice",
+            action="export the series without mosaic or as enhanced DICOM, or convert it with "
+            "dcm2niix and give the NIfTI and .bval files",
             file=header.path,
         )
 

@@ -1,53 +1,34 @@
 """Facts about a visit that pair and order its images: whose, when, of what.
 
-The patient is known only as a keyed hash that means nothing outside this process: two visits read
-in one process can be compared, and nothing can be looked up.
+The patient is known only as a keyed hash under a key that dies with the run: two visits read in
+one run can be compared, and nothing can be looked up.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 
 from radresp.core import Note, NoteKind
 from radresp.errors import InputError
-from radresp.io.dicom_folder import read_folder
+from radresp.io.dicom_folder import Watcher, read_folder, unwatched
+from radresp.io.dicom_nouns import VisitFacts
 from radresp.io.input_file import check_file, is_folder
+from radresp.io.series_choice import chosen_series
 
 
-@dataclass(frozen=True, slots=True)
-class VisitFacts:
-    """Facts of one series, for checks in memory; nothing of it is ever written.
-
-    Parameters
-    ----------
-    patient : str or None
-        HMAC-SHA256 of patient id, birth date and sex under a key of this process.
-    acquired : datetime or None
-        Start of the earliest slice.
-    study_date : date or None
-        Date of the study.
-    body_part : str or None
-        BodyPartExamined, when it is a standard value.
-    notes : tuple of Note
-        What is missing.
-    """
-
-    patient: str | None = None
-    acquired: datetime | None = None
-    study_date: date | None = None
-    body_part: str | None = None
-    notes: tuple[Note, ...] = ()
-
-
-def read_visit_facts(path: Path) -> VisitFacts:
+def read_visit_facts(
+    path: Path, watch: Watcher = unwatched, choice: str | None = None
+) -> VisitFacts:
     """Read whose and when an image is from its DICOM headers.
 
     Parameters
     ----------
     path : Path
         DICOM folder, DICOM file, or NIfTI file (which holds no such facts).
+    watch : callable, optional
+        Told of every file before it is read.
+    choice : str, optional
+        Which series of a folder of several, see `radresp.io.series_choice`.
 
     Returns
     -------
@@ -58,13 +39,14 @@ def read_visit_facts(path: Path) -> VisitFacts:
     ------
     InputError
         ``MISSING_FILE`` and the other codes of `radresp.io.input_file.check_file`;
-        ``DCM_MIXED_PATIENT`` when the files belong to several patients.
+        ``DCM_MIXED_PATIENT`` when the files belong to several patients; ``SERIES_CHOICE``.
     """
     if not is_folder(path):
         check_file(path)
-    headers = read_folder(path).headers
+    headers = read_folder(path, watch).headers
     if not headers:
         return VisitFacts()
+    headers = tuple(chosen_series(headers, choice, path))
     patients = {header.patient for header in headers if header.patient is not None}
     if len(patients) > 1:
         raise InputError(

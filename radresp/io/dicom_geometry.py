@@ -146,7 +146,7 @@ def _slice_spacing(headers: Ordered[Header]) -> tuple[float, tuple[Note, ...]]:
         raise GeometryError(
             "DCM_GAP",
             f"a gap of {gaps[wide]:.4g} mm from {heights[wide]:.2f} to {heights[wide + 1]:.2f} mm "
-            f"between {before.path.name} and {after.path.name}",
+            f"between {before.name} and {after.name}",
             expected=f"a slice every {middle:.4g} mm",
             action="export the missing slices",
             file=before.path.parent,

@@ -2,33 +2,27 @@
 
 Rules in order: an ADC map says so in ImageType (GE: in a derived series' description); a
 calculated b-value image was derived from several b-values; diffusion has a b-value above 0; a
-localizer says so or has too few slices; a T2 is a spin echo with long echo and repetition times.
+localizer says so, looks in several directions or has too few slices; a T2 is a spin echo with long
+echo and repetition times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence as Ordered
-from enum import StrEnum
 
+import numpy as np
+
+from radresp.io.dicom_nouns import Kind
 from radresp.io.dicom_slice import Header
 
 MIN_SLICES = 4
 T2_ECHO_TIME_MS = 60.0
 T2_REPETITION_TIME_MS = 1000.0
+SCOUT_COSINE = 0.7
+"""Slices that look in directions more than 45 degrees apart are scouts, not a stack."""
 
-_DIFFUSION = frozenset(("DIFFUSION", "TRACEW", "TRACE"))
+DIFFUSION_TYPES = frozenset(("DIFFUSION", "TRACEW", "TRACE", "CALC_BVALUE"))
 _MAPS = frozenset(("FA", "EADC", "TENSOR", "PHASE", "P", "R", "I", "REAL", "IMAGINARY"))
-
-
-class Kind(StrEnum):
-    """What a series shows."""
-
-    T2 = "t2"
-    DWI = "dwi"
-    ADC = "adc"
-    CALCULATED_B = "calculated_b"
-    LOCALIZER = "localizer"
-    OTHER = "other"
 
 
 def kind_of(headers: Ordered[Header]) -> Kind:
@@ -42,7 +36,7 @@ def kind_of(headers: Ordered[Header]) -> Kind:
     types = {word for header in headers for word in header.image_type}
     if any(header.modality != "MR" for header in headers):
         return Kind.OTHER
-    if "LOCALIZER" in types:
+    if "LOCALIZER" in types or looks_around(headers):
         return Kind.LOCALIZER
     if "ADC" in types or all(header.named_adc for header in headers):
         return Kind.ADC
@@ -54,6 +48,18 @@ def kind_of(headers: Ordered[Header]) -> Kind:
     if 0 < position_count(headers) < MIN_SLICES:
         return Kind.LOCALIZER
     return Kind.T2 if all(map(_is_t2, headers)) else Kind.OTHER
+
+
+def looks_around(headers: Ordered[Header]) -> bool:
+    """Whether slices of one series look in directions far from each other, as scouts do."""
+    placed = [header.placement for header in headers if header.placement is not None]
+    if not placed:
+        return False
+    normals = np.cross([place.row for place in placed], [place.column for place in placed])
+    lengths = np.linalg.norm(normals, axis=1)
+    if not np.all(lengths > 0):
+        return False
+    return bool(np.abs(normals @ normals[0] / (lengths * lengths[0])).min() < SCOUT_COSINE)
 
 
 def b_values(headers: Ordered[Header]) -> dict[float, int]:
@@ -98,7 +104,7 @@ _DECISIVE = {
 def _is_diffusion(headers: Ordered[Header], types: set[str]) -> bool:
     if {"DERIVED", "SECONDARY"} <= types:  # post-processed; not an acquired signal
         return False
-    if types & _DIFFUSION or any((header.b_s_per_mm2 or 0) > 0 for header in headers):
+    if types & DIFFUSION_TYPES or any((header.b_s_per_mm2 or 0) > 0 for header in headers):
         return True
     echo_planar = "EP" in str(headers[0].attributes.get("scanning_sequence", "")).split("\\")
     return echo_planar and position_count(headers) < len(headers)

@@ -1,26 +1,36 @@
-"""The pixels of one classic MR slice, decoded strictly and rescaled to float32.
+"""The pixels of one DICOM slice, decoded strictly and rescaled to float32.
 
 The declared size is compared with the file before anything is allocated. Uncompressed pixels are
-decoded here, exactly as the header says; compressed ones by pydicom where a decoder is installed.
+read from their place in the file and decoded here, exactly as the header says; compressed ones by
+pydicom where a decoder is installed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from radresp.errors import InputError
+from radresp.io.dicom_scaling import Line
 from radresp.io.dicom_slice import Header, PixelLayout
 from radresp.io.dicom_values import UNREADABLE, quiet
 from radresp.io.image_checks import MAX_VOXELS
 
 _READ_TROUBLES = (OSError, EOFError, MemoryError, RuntimeError, *UNREADABLE)
+_STORED = Line()
+_DECODERS = ("pydicom", "pyjpegls", "pylibjpeg", "gdcm", "pillow")
+"""pydicom's plug-ins, the strictest first."""
+
+_FLOATS = {"float": "f4", "double": "f8"}
+_BITS = {"integer": (8, 16, 32), "float": (32,), "double": (64,)}
 
 
 def check_layout(header: Header) -> PixelLayout:
@@ -45,14 +55,9 @@ def check_layout(header: Header) -> PixelLayout:
     """
     layout = header.layout
     if header.missing or layout is None or not layout.syntax:
-        names = ", ".join(header.missing) or "TransferSyntaxUID"
-        raise InputError(
-            "DCM_INCOMPLETE",
-            f"without a usable {names}",
-            expected="a complete header",
-            action="copy or export the file again",
-            file=header.path,
-        )
+        raise _incomplete(header, ", ".join(header.missing) or "TransferSyntaxUID")
+    if not layout.number:
+        raise _incomplete(header, "PixelData")
     if not 1 <= layout.rows * layout.columns <= MAX_VOXELS:
         raise InputError(
             "IMG_TOO_LARGE",
@@ -61,19 +66,22 @@ def check_layout(header: Header) -> PixelLayout:
             file=header.path,
         )
     _check_depth(layout, header)
-    _check_codec(layout, header)
-    if _native(layout) and layout.bytes > header.stamp[0]:
-        raise _truncated(header, header.stamp[0])
+    if not is_native(layout.syntax):
+        _check_codec(layout.syntax, header)
+    elif layout.available < layout.bytes:
+        raise _truncated(header, layout)
     return layout
 
 
-def read_pixels(header: Header) -> tuple[NDArray[np.float32], int]:
+def read_pixels(header: Header, line: Line = _STORED) -> tuple[NDArray[np.float32], int]:
     """Read one slice.
 
     Parameters
     ----------
     header : Header
         Header of the slice.
+    line : Line, optional
+        Rescaling of the stored numbers.
 
     Returns
     -------
@@ -87,26 +95,55 @@ def read_pixels(header: Header) -> tuple[NDArray[np.float32], int]:
         The codes of `check_layout`, and ``DCM_TRUNCATED``, ``DCM_CORRUPT``, ``INPUT_CHANGED``.
     """
     layout = check_layout(header)
-    dataset = _load(header)
-    if _native(layout):
-        stored, outside = _decode_native(dataset, layout, header)
+    outside = 0
+    stored: NDArray[np.generic]
+    if not is_native(layout.syntax):
+        stored = _decode_compressed(header)
+    elif layout.number in _FLOATS:
+        stored = np.frombuffer(_native_bytes(header), _dtype(layout))
     else:
-        stored, outside = _decode_compressed(dataset, header), 0
-    if stored.shape != (layout.rows, layout.columns):
+        stored, outside = _decode_integers(_native_bytes(header), layout)
+    if stored.size != layout.rows * layout.columns:
         raise InputError("DCM_CORRUPT", "pixels of another size than declared", file=header.path)
-    values = stored.astype(np.float64) * layout.slope + layout.intercept
-    with np.errstate(over="ignore"):  # infinities are refused with the stack
-        return values.astype(np.float32), outside
+    stored = stored.reshape(layout.rows, layout.columns)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinities are refused with the stack
+        if line == _STORED:
+            return stored.astype(np.float32), outside
+        return (stored.astype(np.float64) * line.slope + line.intercept).astype(np.float32), outside
 
 
 def pixel_digest(header: Header) -> str:
     """SHA-256 of the stored pixels, to tell copies from other pictures."""
-    return hashlib.sha256(_pixel_bytes(_load(header), header)).hexdigest()
+    layout = check_layout(header)
+    content = (
+        _native_bytes(header)
+        if is_native(layout.syntax)
+        else np.ascontiguousarray(_decode_compressed(header)).tobytes()
+    )
+    return hashlib.sha256(content).hexdigest()
+
+
+def forget_decoded() -> None:
+    """Let go of the frames of the last compressed file."""
+    _decode_file.cache_clear()
+
+
+@lru_cache(maxsize=64)
+def is_native(syntax: str) -> bool:
+    """Whether a transfer syntax stores pixels as they are."""
+    with quiet():
+        uid = UID(syntax)
+        return (
+            uid.is_transfer_syntax
+            and not uid.is_private
+            and not uid.is_encapsulated
+            and uid != DeflatedExplicitVRLittleEndian
+        )
 
 
 def _check_depth(layout: PixelLayout, header: Header) -> None:
     fits = 1 <= layout.bits_stored <= layout.bits_allocated
-    if layout.samples == 1 and layout.bits_allocated in (8, 16, 32) and fits:
+    if layout.samples == 1 and layout.bits_allocated in _BITS[layout.number] and fits:
         return
     raise InputError(
         "DCM_PIXELS",
@@ -116,51 +153,60 @@ def _check_depth(layout: PixelLayout, header: Header) -> None:
     )
 
 
-def _check_codec(layout: PixelLayout, header: Header) -> None:
-    if _native(layout):
-        return
-    syntax = _syntax(layout)
-    known = syntax.is_transfer_syntax and not syntax.is_private
-    try:
-        available = known and get_decoder(syntax).is_available
-    except NotImplementedError:
-        available = False
-    if syntax == DeflatedExplicitVRLittleEndian or not available:
+@lru_cache(maxsize=64)
+def _codec(syntax: str) -> tuple[str, str]:
+    """Name of a compressed transfer syntax, and of the installed decoder for it, or nothing.
+
+    One decoder, not the first that makes something of it: some decode damage without a word.
+    """
+    with quiet():
+        uid = UID(syntax)
+        if not uid.is_transfer_syntax or uid.is_private:
+            return "unknown", ""
+        try:
+            available = get_decoder(uid).available_plugins
+        except NotImplementedError:
+            available = ()
+    return uid.name, next((name for name in _DECODERS if name in available), "")
+
+
+def _check_codec(syntax: str, header: Header) -> None:
+    name, decoder = _codec(syntax)
+    if not decoder:
         raise InputError(
             "DCM_CODEC",
-            f"transfer syntax {syntax.name if known else 'unknown'}, which nothing here decodes",
+            f"transfer syntax {name}, which nothing here decodes",
             expected="uncompressed pixels or an installed decoder",
-            action="decompress the series (gdcmconv --raw, dcmdjpeg) or "
-            "install pylibjpeg with pylibjpeg-libjpeg and pylibjpeg-openjpeg",
+            action="install the decoders (pip install 'radresp[codecs]'), or decompress the "
+            "series (gdcmconv --raw, dcmdjpeg)",
             file=header.path,
         )
 
 
-def _syntax(layout: PixelLayout) -> UID:
-    with quiet():
-        return UID(layout.syntax)
+def _dtype(layout: PixelLayout) -> np.dtype[np.generic]:
+    order = ">" if layout.syntax == ExplicitVRBigEndian else "<"
+    form = _FLOATS.get(layout.number) or f"u{layout.bits_allocated // 8}"
+    return np.dtype(order + form)
 
 
-def _native(layout: PixelLayout) -> bool:
-    syntax = _syntax(layout)
-    return (
-        syntax.is_transfer_syntax
-        and not syntax.is_private
-        and not syntax.is_encapsulated
-        and syntax != DeflatedExplicitVRLittleEndian
-    )
-
-
-def _load(header: Header) -> Dataset:
+def _native_bytes(header: Header) -> bytes:
+    """The bytes of one slice, from a file that has not changed since its header was read."""
+    layout = check_layout(header)
     try:
-        before = header.path.stat()
-        with quiet():
-            dataset = pydicom.dcmread(header.path)
-        after = header.path.stat()
-    except _READ_TROUBLES as error:
-        raise _unreadable(header, error) from None
-    stamps = {(state.st_size, state.st_mtime_ns) for state in (before, after)}
-    if stamps != {header.stamp}:
+        with header.path.open("rb", buffering=0) as handle:
+            before = os.fstat(handle.fileno())
+            content = os.pread(handle.fileno(), layout.bytes, layout.start)
+            after = os.fstat(handle.fileno())
+    except OSError as error:
+        raise _unreadable(header.path, error) from None
+    _check_unchanged(header, before, after)
+    if len(content) < layout.bytes:
+        raise _truncated(header, layout)
+    return content
+
+
+def _check_unchanged(header: Header, *states: os.stat_result) -> None:
+    if {(state.st_size, state.st_mtime_ns) for state in states} != {header.stamp}:
         raise InputError(
             "INPUT_CHANGED",
             "the file changed while it was read",
@@ -168,65 +214,76 @@ def _load(header: Header) -> Dataset:
             action="wait until copying has ended, then start again",
             file=header.path,
         )
-    return dataset
 
 
-def _pixel_bytes(dataset: Dataset, header: Header) -> bytes:
-    element = dataset.get_item("PixelData") if "PixelData" in dataset else None
-    if element is None or not isinstance(element.value, bytes):
-        raise InputError(
-            "DCM_INCOMPLETE",
-            "without PixelData",
-            expected="pixels",
-            action="copy or export the file again",
-            file=header.path,
-        )
-    return element.value
-
-
-def _decode_native(
-    dataset: Dataset, layout: PixelLayout, header: Header
-) -> tuple[NDArray[np.int64], int]:
-    content = _pixel_bytes(dataset, header)
-    if len(content) < layout.bytes:
-        raise _truncated(header, len(content))
-    order = ">" if layout.syntax == ExplicitVRBigEndian else "<"
-    dtype = np.dtype(f"{order}u{layout.bits_allocated // 8}")
-    number = np.frombuffer(content, dtype, layout.rows * layout.columns).astype(np.int64)
-    used = number & ((1 << layout.bits_stored) - 1)
+def _decode_integers(content: bytes, layout: PixelLayout) -> tuple[NDArray[np.generic], int]:
+    """Stored numbers as the header says, and how many have bits where there should be none."""
+    stored = np.frombuffer(content, _dtype(layout))
     sign = 1 << (layout.bits_stored - 1)
+    if layout.signed:
+        plain: NDArray[np.generic] = stored.view(stored.dtype.str.replace("u", "i"))
+        regular = bool(plain.min() >= -sign and plain.max() < sign)
+    else:
+        plain, regular = stored, bool(stored.max() < 2 * sign)
+    if regular:
+        return plain, 0
+    wide = stored.astype(np.int64)
+    used = wide & (2 * sign - 1)
     value = (used ^ sign) - sign if layout.signed else used
     # Unused high bits are zero, or copies of the sign; anything else is not what was measured.
     extended = value & ((1 << layout.bits_allocated) - 1)
-    outside = int(np.count_nonzero((number != used) & (number != extended)))
-    return value.reshape(layout.rows, layout.columns), outside
+    return value, int(np.count_nonzero((wide != used) & (wide != extended)))
 
 
-def _decode_compressed(dataset: Dataset, header: Header) -> NDArray[np.int64]:
-    _pixel_bytes(dataset, header)
+def _decode_compressed(header: Header) -> NDArray[np.generic]:
+    syntax = check_layout(header).syntax
+    frames = _decode_file(header.path, header.stamp, _codec(syntax)[1])
+    _check_unchanged(header, header.path.stat())
+    index = header.frame or 0
+    if index >= len(frames):
+        raise InputError("DCM_CORRUPT", "fewer compressed frames than declared", file=header.path)
+    return frames[index]
+
+
+@lru_cache(maxsize=1)
+def _decode_file(
+    path: Path, stamp: tuple[int, int], decoder: str
+) -> tuple[NDArray[np.generic], ...]:
+    """All frames of a compressed file; kept for the next frame of the same file."""
+    del stamp  # part of the key: another state of the file is another file
     try:
         with quiet():
-            return dataset.pixel_array.astype(np.int64)
+            return tuple(pydicom.pixels.iter_pixels(path, raw=True, decoding_plugin=decoder))
     except _READ_TROUBLES as error:
-        raise _unreadable(header, error) from None
+        raise _unreadable(path, error) from None
 
 
-def _truncated(header: Header, found: int) -> InputError:
-    needed = header.layout.bytes if header.layout else 0
+def _incomplete(header: Header, names: str) -> InputError:
     return InputError(
-        "DCM_TRUNCATED",
-        f"{found} bytes of pixels",
-        expected=f"{needed}",
+        "DCM_INCOMPLETE",
+        f"without a usable {names}",
+        expected="a complete header",
         action="copy or export the file again",
         file=header.path,
     )
 
 
-def _unreadable(header: Header, error: Exception) -> InputError:
+def _truncated(header: Header, layout: PixelLayout) -> InputError:
+    where = "" if header.frame is None else f" for frame {header.frame + 1}"
+    return InputError(
+        "DCM_TRUNCATED",
+        f"{layout.available} bytes of pixels{where}",
+        expected=f"{layout.bytes}",
+        action="copy or export the file again",
+        file=header.path,
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
     code = "DCM_NESTING" if isinstance(error, RecursionError) else "DCM_CORRUPT"
     return InputError(
         code,
         f"pixels that cannot be read ({type(error).__name__})",
         action="copy or export the file again",
-        file=header.path,
+        file=path,
     )

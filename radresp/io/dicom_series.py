@@ -1,27 +1,29 @@
-"""Strict reader of one classic MR series: a folder in, one checked volume a b-value out.
+"""Strict reader of one MR series: a folder in, one checked volume a b-value out.
 
 All headers are read and checked before any pixel. A series is refused, with the reason and the
 file, unless every slice is present, lies where the grid says and shows the same kind of picture.
-Enhanced multi-frame files are refused, not read in part.
+Frames of multi-frame files are slices like any other. Runs in the reader process
+(`radresp.io.dicom_guard`), which nothing it reads can take with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from collections.abc import Sequence as Ordered
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from radresp.core import Grid, Note, NoteKind
+from radresp.core import Note, NoteKind
 from radresp.errors import InputError
 from radresp.io import dwi_repeats
-from radresp.io.dicom_checks import check_series
-from radresp.io.dicom_folder import Folder, read_folder
-from radresp.io.dicom_kind import Kind, describe_kind, kind_of
+from radresp.io.dicom_checks import check_series, lossy_notes
+from radresp.io.dicom_diffusion import assume_zero, conflict_notes
+from radresp.io.dicom_folder import Folder, Watcher, read_folder, unwatched
+from radresp.io.dicom_kind import describe_kind, kind_of
+from radresp.io.dicom_nouns import Kind, Series, SeriesVolume
 from radresp.io.dicom_pixels import read_pixels
+from radresp.io.dicom_scaling import choose_rule
 from radresp.io.dicom_slice import Header
 from radresp.io.dicom_stacks import Stack, arrange
 from radresp.io.image_checks import (
@@ -30,6 +32,7 @@ from radresp.io.image_checks import (
     field_of_view_notes,
     mend_nonfinite,
 )
+from radresp.io.series_choice import chosen_series
 
 SIGN_FRACTION = 0.001
 """Largest tolerated fraction of impossible stored numbers."""
@@ -37,35 +40,17 @@ SIGN_FRACTION = 0.001
 _MAGNITUDE = (Kind.T2, Kind.DWI, Kind.CALCULATED_B)
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesVolume:
-    """One volume of a series: values ordered (z, y, x), their grid, b-value and notes."""
-
-    array: NDArray[np.float32]
-    grid: Grid
-    b_s_per_mm2: float | None
-    image_count: int
-    notes: tuple[Note, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One series: what it shows, its volumes by rising b-value and acquisition attributes."""
-
-    kind: Kind
-    description: str
-    volumes: tuple[SeriesVolume, ...]
-    attributes: Mapping[str, str | float]
-    notes: tuple[Note, ...]
-
-
-def read_series(path: Path) -> Series:
-    """Read the one series of a folder, or refuse it.
+def read_series(path: Path, watch: Watcher = unwatched, choice: str | None = None) -> Series:
+    """Read the one series of a folder, or the chosen one, or refuse it.
 
     Parameters
     ----------
     path : Path
         Folder of DICOM files, searched with its subfolders; other files are named and skipped.
+    watch : callable, optional
+        Told of every file before it is read.
+    choice : str, optional
+        Which series of a folder of several, see `radresp.io.series_choice`.
 
     Returns
     -------
@@ -76,21 +61,27 @@ def read_series(path: Path) -> Series:
     ------
     InputError
         ``DCM_NOT_DICOM`` when there is no DICOM file, ``DCM_SIGN``, ``NONFINITE``,
-        ``IMG_CONSTANT``, ``IMG_SPACING`` and the codes of `radresp.io.dicom_header.read_header`,
-        `radresp.io.dicom_checks.check_series`, `radresp.io.dicom_stacks.arrange` and
-        `radresp.io.dicom_pixels.read_pixels`.
+        ``IMG_CONSTANT``, ``IMG_SPACING`` and the codes of `radresp.io.dicom_header.read_headers`,
+        `radresp.io.series_choice.chosen_series`, `radresp.io.dicom_checks.check_series`,
+        `radresp.io.dicom_stacks.arrange` and `radresp.io.dicom_pixels.read_pixels`.
     """
-    folder = read_folder(path)
-    headers = _usable(folder, path)
+    folder = read_folder(path, watch)
+    headers, filled = assume_zero(chosen_series(_usable(folder, path), choice, path))
     check_series(headers, path)
     kind = kind_of(headers)
-    volumes = tuple(_read_stack(stack, kind, path) for stack in arrange(headers, path))
+    rule, ambiguous = choose_rule([h.scaling for h in headers], kind is Kind.ADC, path)
+    volumes = tuple(_read_stack(stack, kind, rule, path, watch) for stack in arrange(headers, path))
     return Series(
         kind,
         describe_kind(kind, headers),
         volumes,
-        common_attributes(headers),
-        skipped_notes(folder, path) + _rescale_notes(headers),
+        {**common_attributes(headers), "rescale_source": rule},
+        skipped_notes(folder, path)
+        + filled
+        + ambiguous
+        + lossy_notes(headers)
+        + _rescale_notes(headers, rule)
+        + conflict_notes(headers, kind),
     )
 
 
@@ -129,18 +120,20 @@ def _usable(folder: Folder, path: Path) -> tuple[Header, ...]:
     return folder.headers
 
 
-def _read_stack(stack: Stack, kind: Kind, path: Path) -> SeriesVolume:
+def _read_stack(stack: Stack, kind: Kind, rule: str, path: Path, watch: Watcher) -> SeriesVolume:
     check_spacing(stack.grid, path)
-    slices, outside = [], 0
-    for place in stack.places:
-        arrays, counts = zip(*map(read_pixels, place), strict=True)
+    array = np.empty(stack.grid.size[::-1], np.float32)
+    outside = 0
+    for values, place in zip(array, stack.places, strict=True):
+        watch(place[0].path)
+        arrays, counts = zip(*(read_pixels(h, h.scaling.line(rule)) for h in place), strict=True)
         outside += sum(counts)
-        slices.append(
+        values[:] = (
             arrays[0]
             if len(place) == 1
             else dwi_repeats.combine(arrays, [header.direction for header in place])
         )
-    array, mended = mend_nonfinite(np.stack(slices), path)
+    array, mended = mend_nonfinite(array, path)
     check_not_constant(array, path)
     directions = [header.direction for header in stack.places[0]]
     repeats = len(directions)
@@ -164,13 +157,13 @@ def _check_sign(array: NDArray[np.float32], outside: float, kind: Kind, path: Pa
     )
 
 
-def _rescale_notes(headers: Ordered[Header]) -> tuple[Note, ...]:
-    rules = {(h.layout.slope, h.layout.intercept) for h in headers if h.layout is not None}
-    if len(rules) == 1:
+def _rescale_notes(headers: Ordered[Header], rule: str) -> tuple[Note, ...]:
+    lines = {header.scaling.line(rule) for header in headers}
+    if len(lines) == 1:
         return ()
     note = Note(
         NoteKind.INFO,
         "DCM_RESCALE",
-        f"{len(rules)} different rescalings in one series, each applied to its own slice",
+        f"{len(lines)} different rescalings in one series, each applied to its own slice",
     )
     return (note,)

@@ -1,4 +1,8 @@
-"""What radresp knows of one DICOM slice before its pixels are read."""
+"""What radresp knows of one DICOM slice before its pixels are read.
+
+A slice is a classic file or one frame of a multi-frame file: whoever checks geometry, b-values or
+scaling need not know which.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from radresp.io.dicom_bvalue import Diffusion
+from radresp.io.dicom_scaling import Scaling
+
 
 @dataclass(frozen=True, slots=True)
 class PixelLayout:
-    """How the pixels of one slice are stored."""
+    """How the pixels of one slice are stored.
+
+    ``number`` is ``"integer"``, ``"float"`` or ``"double"``; empty when there are no pixels.
+    ``start`` is the first byte of the slice in the file and ``available`` the bytes from there to
+    the end of the pixels; both mean nothing for compressed pixels.
+    """
 
     syntax: str
     rows: int
@@ -19,8 +31,9 @@ class PixelLayout:
     bits_allocated: int
     bits_stored: int
     signed: bool
-    slope: float
-    intercept: float
+    number: str = "integer"
+    start: int = 0
+    available: int = 0
 
     @property
     def bytes(self) -> int:
@@ -41,11 +54,13 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What radresp knows of one DICOM file before its pixels are read.
+    """What radresp knows of one slice before its pixels are read.
 
-    ``patient`` and ``person`` are keyed hashes, valid within this process only. ``attributes``
-    holds the acquisition attributes that may leave the pipeline. ``computed`` and ``named_adc``
-    are hints from text that itself stays inside. ``missing`` names absent required attributes.
+    ``frame`` counts from 0 and is None in a file of one slice. ``patient`` (id, birth date, sex),
+    ``patient_id`` and ``person`` (id, name) are keyed hashes. ``attributes`` holds the acquisition
+    attributes that may leave the pipeline. ``described`` is free text for rules that run in the
+    reader process; it stays there. ``computed`` and ``named_adc`` are hints from such text.
+    ``missing`` names absent required attributes.
     """
 
     path: Path
@@ -57,14 +72,14 @@ class Header:
     instance_number: int | None
     images_in_acquisition: int | None
     modality: str
-    frames: int
     image_type: tuple[str, ...]
     attributes: Mapping[str, str | float]
-    b_s_per_mm2: float | None
-    direction: tuple[float, float, float] | None
+    diffusion: Diffusion
+    scaling: Scaling
     computed: bool
     named_adc: bool
     burned_in: bool
+    lossy: bool
     layout: PixelLayout | None
     placement: Placement | None
     missing: tuple[str, ...]
@@ -73,3 +88,22 @@ class Header:
     acquired: datetime | None
     study_date: date | None
     body_part: str | None
+    frame: int | None = None
+    stack: str = ""
+    patient_id: str = ""
+    described: str = ""
+
+    @property
+    def b_s_per_mm2(self) -> float | None:
+        """The b-value, s/mm2."""
+        return self.diffusion.b_s_per_mm2
+
+    @property
+    def direction(self) -> tuple[float, float, float] | None:
+        """The gradient direction as a unit vector."""
+        return self.diffusion.direction
+
+    @property
+    def name(self) -> str:
+        """File name, with the frame counted from 1 where there are several."""
+        return self.path.name if self.frame is None else f"{self.path.name} frame {self.frame + 1}"

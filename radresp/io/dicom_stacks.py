@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from collections.abc import Sequence as Ordered
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from radresp.core import Grid, Note, NoteKind
 from radresp.errors import GeometryError, InputError
+from radresp.io.dicom_diffusion import without_directions
 from radresp.io.dicom_geometry import check_same_plane, grid_of, positions
 from radresp.io.dicom_kind import Kind, kind_of
 from radresp.io.dicom_pixels import pixel_digest
@@ -40,6 +42,8 @@ class Stack:
 def arrange(headers: Ordered[Header], path: Path) -> tuple[Stack, ...]:
     """Split a series by b-value and order each part along the normal.
 
+    The stacks of a multi-frame object must form one grid.
+
     Parameters
     ----------
     headers : sequence of Header
@@ -57,17 +61,40 @@ def arrange(headers: Ordered[Header], path: Path) -> tuple[Stack, ...]:
     InputError
         ``DWI_BVALUE_MISSING``, ``DCM_DUP_POSITION``, ``DCM_COUNT``.
     GeometryError
-        ``DCM_NO_GEOMETRY``, ``DCM_ORIENTATION``, ``DCM_MATRIX``, ``DCM_GAP``, ``DCM_SPACING``,
-        ``DCM_SHEAR``.
+        ``DCM_STACKS``, ``DCM_NO_GEOMETRY``, ``DCM_ORIENTATION``, ``DCM_MATRIX``, ``DCM_GAP``,
+        ``DCM_SPACING``, ``DCM_SHEAR``.
     """
+    sizes = Counter(header.stack for header in headers)
+    try:
+        return _arrange(headers, path)
+    except GeometryError as error:
+        if len(sizes) == 1:
+            raise
+        raise GeometryError(
+            "DCM_STACKS",
+            f"{len(sizes)} stacks of {', '.join(map(str, sizes.values()))} images that do not form "
+            f"one grid ({error.found})",
+            expected="one stack, or stacks that continue each other",
+            action="export each stack as its own series",
+            file=path,
+        ) from None
+
+
+def _arrange(headers: Ordered[Header], path: Path) -> tuple[Stack, ...]:
     check_same_plane(headers)
     kept, notes = _without_copies(headers)
     diffusion = kind_of(kept) in (Kind.DWI, Kind.CALCULATED_B)
+    found: dict[float | None, tuple[tuple[Header, ...], ...]] = {}
+    told: dict[float | None, tuple[Note, ...]] = {}
+    for b, everything in _by_b_value(kept, path) if diffusion else [(None, kept)]:
+        group, chosen = without_directions(everything)
+        found[b], more = _places(group, path, repeats_allowed=diffusion)
+        told[b] = chosen + more
+    _check_counts(found, path)
     stacks = []
-    for b, group in _by_b_value(kept, path) if diffusion else [(None, kept)]:
-        places, more = _places(group, path, repeats_allowed=diffusion)
+    for b, places in found.items():
         grid, odd = grid_of([place[0] for place in places])
-        stacks.append(Stack(b, places, grid, more + odd))
+        stacks.append(Stack(b, places, grid, told[b] + odd))
     _check_one_grid(stacks, path)
     stacks[0] = replace(stacks[0], notes=notes + stacks[0].notes)
     return tuple(stacks)
@@ -75,10 +102,10 @@ def arrange(headers: Ordered[Header], path: Path) -> tuple[Stack, ...]:
 
 def _without_copies(headers: Ordered[Header]) -> tuple[list[Header], tuple[Note, ...]]:
     """Drop files that repeat an SOP instance with the same pixels."""
-    first: dict[str, Header] = {}
+    first: dict[tuple[str, int | None], Header] = {}
     dropped = 0
     for header in headers:
-        known = first.setdefault(header.sop_uid, header)
+        known = first.setdefault((header.sop_uid, header.frame), header)
         if known is header:
             continue
         if known.placement != header.placement or pixel_digest(known) != pixel_digest(header):
@@ -134,13 +161,13 @@ def _only(group: list[Header]) -> Header:
 
 
 def _acquisition(header: Header) -> tuple[int, str]:
-    return header.instance_number or 0, header.path.name
+    return header.instance_number or 0, header.name
 
 
 def _duplicate(one: Header, two: Header) -> GeometryError:
     return GeometryError(
         "DCM_DUP_POSITION",
-        f"{one.path.name} and {two.path.name} are different pictures of one slice position",
+        f"{one.name} and {two.name} are different pictures of one slice position",
         expected="one picture a position",
         action="keep one acquisition",
         file=two.path,
@@ -153,24 +180,28 @@ def _copy_notes(dropped: int) -> tuple[Note, ...]:
     note = Note(
         NoteKind.FIX,
         "DCM_DUPLICATE",
-        f"{dropped} files that repeat another one were dropped",
+        f"{dropped} slices that repeat another one were dropped",
         expected="every slice once",
     )
     return (note,)
 
 
-def _check_one_grid(stacks: Ordered[Stack], path: Path) -> None:
-    first = stacks[0]
-    for stack in stacks[1:]:
-        if len(stack.places) != len(first.places):
+def _check_counts(found: Mapping[float | None, tuple[tuple[Header, ...], ...]], path: Path) -> None:
+    (first, places), *others = found.items()
+    for b, more in others:
+        if len(more) != len(places):
             raise InputError(
                 "DCM_COUNT",
-                f"{len(first.places)} slices at b {first.b_s_per_mm2:g} but "
-                f"{len(stack.places)} at b {stack.b_s_per_mm2:g}",
+                f"{len(places)} slices at b {first:g} but {len(more)} at b {b:g}",
                 expected="the same slices at every b-value",
                 action="export the missing slices",
                 file=path,
             )
+
+
+def _check_one_grid(stacks: Ordered[Stack], path: Path) -> None:
+    first = stacks[0]
+    for stack in stacks[1:]:
         if not stack.grid.same_as(first.grid, tol_mm=0.1 * min(first.grid.spacing_mm)):
             raise GeometryError(
                 "DCM_COUNT",

@@ -1,8 +1,7 @@
-"""Single values out of a DICOM header, never an exception and never library text.
+"""Single values out of DICOM elements, never an exception and never library text.
 
-pydicom converts an element when it is looked at, and a malformed one raises one of many
-exceptions. To this room a value that cannot be read is a value that is absent; whoever needs it
-says so by its name.
+To this room a value that cannot be read is a value that is absent; whoever needs it says so by its
+name. Text is read as ASCII: what radresp compares is ASCII, and free text stays inside.
 """
 
 from __future__ import annotations
@@ -11,14 +10,15 @@ import logging
 import math
 import struct
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
+from functools import cache
 
-from pydicom.dataset import Dataset
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.multival import MultiValue
+
+from radresp.io.dicom_elements import Elements, Place
 
 UNREADABLE = (
     BytesLengthException,
@@ -33,6 +33,17 @@ UNREADABLE = (
     struct.error,
 )
 
+NUMBER_FORMS = {
+    b"US": "H",
+    b"SS": "h",
+    b"UL": "I",
+    b"SL": "i",
+    b"UV": "Q",
+    b"SV": "q",
+    b"FL": "f",
+    b"FD": "d",
+}
+_UNTOLD = (b"", b"UN")
 _EARLIEST = date(1900, 1, 1)
 
 
@@ -50,87 +61,119 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def raw(dataset: Dataset, key: str | int) -> Any:
-    """The value of an element by keyword or tag number, or None.
+@cache
+def tag_of(keyword: str) -> tuple[int, bytes]:
+    """Tag and value representation of a standard attribute."""
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise ValueError(keyword)
+    return int(tag), dictionary_VR(tag).encode("ascii")
+
+
+def text(elements: Elements, keyword: str) -> str:
+    """An element as stripped text; empty when absent."""
+    place = elements.place(tag_of(keyword)[0])
+    return "" if place is None else text_at(elements, place)
+
+
+def text_at(elements: Elements, place: Place) -> str:
+    """The value at a place as stripped text."""
+    return elements.content(place).decode("ascii", "replace").strip(" \0")
+
+
+def words(elements: Elements, keyword: str) -> tuple[str, ...]:
+    """A multi-valued text element in capitals; empty when absent."""
+    value = text(elements, keyword)
+    return tuple(word.strip().upper() for word in value.split("\\")) if value else ()
+
+
+def numbers(elements: Elements, keyword: str, count: int) -> tuple[float, ...] | None:
+    """Exactly ``count`` finite numbers, or None."""
+    tag, kind = tag_of(keyword)
+    place = elements.place(tag)
+    found = None if place is None else numbers_at(elements, place, kind)
+    return found if found is not None and len(found) == count else None
+
+
+def numbers_at(elements: Elements, place: Place, kind: bytes) -> tuple[float, ...] | None:
+    """The finite numbers at a place, or None.
 
     Parameters
     ----------
-    dataset : pydicom.Dataset
-        Header.
-    key : str or int
-        Keyword, or tag as a number such as ``0x0019100C``.
+    elements : Elements
+        Where the place was found.
+    place : Place
+        The value.
+    kind : bytes
+        Value representation to assume when the file tells none.
     """
+    content = elements.content(place)
+    form = NUMBER_FORMS.get(kind if place[0] in _UNTOLD else place[0])
     try:
-        if isinstance(key, str):
-            return dataset.get(key)
-        return dataset[key].value if key in dataset else None
+        if form is None:
+            found = tuple(map(float, content.strip(b" \0").split(b"\\")))
+        else:
+            count = len(content) // struct.calcsize(form)
+            found = struct.unpack(f"{elements.encoding.order}{count}{form}", content)
     except UNREADABLE:
         return None
+    return found if found and all(map(math.isfinite, found)) else None
 
 
-def text(dataset: Dataset, key: str | int) -> str:
-    """An element as stripped text; empty when absent."""
-    value = raw(dataset, key)
-    if isinstance(value, bytes):
-        value = value.decode("ascii", "replace")
-    try:
-        return "" if value is None else str(value).strip(" \0")
-    except UNREADABLE:
-        return ""
-
-
-def words(dataset: Dataset, key: str) -> tuple[str, ...]:
-    """A multi-valued text element in capitals; empty when absent."""
-    value = raw(dataset, key)
-    values = value if isinstance(value, MultiValue | list) else [value]
-    return tuple(str(item).strip().upper() for item in values if item not in (None, ""))
-
-
-def numbers(dataset: Dataset, key: str | int, count: int) -> tuple[float, ...] | None:
-    """Exactly ``count`` finite numbers, or None."""
-    value = raw(dataset, key)
-    items = value if isinstance(value, Iterable) and not isinstance(value, str | bytes) else [value]
-    try:
-        found = tuple(float(item) for item in items)
-    except UNREADABLE:
-        return None
-    good = len(found) == count and all(math.isfinite(item) for item in found)
-    return found if good else None
-
-
-def number(dataset: Dataset, key: str | int) -> float | None:
+def number(elements: Elements, keyword: str) -> float | None:
     """One finite number, or None."""
-    found = numbers(dataset, key, 1)
+    found = numbers(elements, keyword, 1)
     return None if found is None else found[0]
 
 
-def whole(dataset: Dataset, key: str | int) -> int | None:
+def whole(elements: Elements, keyword: str) -> int | None:
     """One whole number, or None."""
-    found = number(dataset, key)
-    return int(found) if found is not None and found.is_integer() else None
+    found = number(elements, keyword)
+    return int(found) if found is not None and float(found).is_integer() else None
 
 
-def day(dataset: Dataset, key: str) -> date | None:
+def items(elements: Elements, keyword: str) -> tuple[Elements, ...]:
+    """The items of a standard sequence."""
+    return elements.items(tag_of(keyword)[0])
+
+
+def day(elements: Elements, keyword: str) -> date | None:
     """A DICOM date (``YYYYMMDD`` or the old ``YYYY.MM.DD``), or None."""
-    digits = text(dataset, key).replace(".", "")
-    try:
-        found = datetime.strptime(digits, "%Y%m%d").date()
-    except ValueError:
-        return None
-    return found if found >= _EARLIEST else None
+    return _day(text(elements, keyword))
 
 
-def moment(dataset: Dataset, kind: str) -> datetime | None:
+def moment(elements: Elements, kind: str) -> datetime | None:
     """Date and time of ``kind`` (``"Acquisition"``, ``"Series"``, ``"Study"``), or None.
 
     A date without a readable time counts as midnight.
     """
-    found = day(dataset, f"{kind}Date")
+    return _moment(text(elements, f"{kind}Date"), text(elements, f"{kind}Time"))
+
+
+def instant(elements: Elements, keyword: str) -> datetime | None:
+    """A DICOM date-time, its fraction and zone left out, or None."""
+    value = text(elements, keyword)
+    return _moment(value[:8], value[8:14].split("+")[0].split("-")[0])
+
+
+def _moment(date_text: str, time_text: str) -> datetime | None:
+    found = _day(date_text)
     if found is None:
         return None
-    clock = text(dataset, f"{kind}Time").replace(":", "").split(".")[0]
+    clock = time_text.replace(":", "").split(".")[0]
     try:
         time = datetime.strptime(clock.ljust(6, "0"), "%H%M%S").time()
     except ValueError:
-        return datetime.combine(found, datetime.min.time())
+        time = datetime.min.time()
     return datetime.combine(found, time)
+
+
+def _day(value: str) -> date | None:
+    digits = value.replace(".", "")
+    if len(digits) != 8 or not digits.isdigit():
+        return None
+    try:
+        found = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
+    return found if found >= _EARLIEST else None

@@ -1,4 +1,4 @@
-"""The DICOM attributes radresp reads and the values it lets out: closed lists, not free text."""
+"""The values radresp lets out of a DICOM header, and the names of makers: closed lists."""
 
 from __future__ import annotations
 
@@ -7,23 +7,12 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-KEYWORDS = """
-SOPClassUID SOPInstanceUID SeriesInstanceUID SeriesNumber InstanceNumber ImagesInAcquisition
-Modality ImageType Manufacturer ManufacturerModelName MagneticFieldStrength ScanningSequence
-SequenceName EchoTime RepetitionTime SliceThickness PatientPosition BodyPartExamined
-BurnedInAnnotation Rows Columns SamplesPerPixel NumberOfFrames BitsAllocated BitsStored HighBit
-PixelRepresentation RescaleSlope RescaleIntercept PixelSpacing ImagePositionPatient
-ImageOrientationPatient DiffusionBValue DiffusionGradientOrientation SeriesDescription PatientID
-PatientName PatientBirthDate PatientSex AcquisitionDate AcquisitionTime SeriesDate SeriesTime
-StudyDate StudyTime
-"""
-"""Attributes looked at. Those that name a person are used in memory only."""
-
 IMAGE_TYPES = _set(
     """
-    ORIGINAL DERIVED PRIMARY SECONDARY M P R I M_SE M_FFE M_IR SE FFE IR AXIAL NORM ND DIS2D DIS3D
-    DIFFUSION TRACEW TRACE ADC EADC FA NONE OTHER PROCESSED LOCALIZER CALC_BVALUE MFSPLIT MPR
-    UNSPECIFIED COMBINED
+    ORIGINAL DERIVED MIXED PRIMARY SECONDARY M P R I M_SE M_FFE M_IR SE FFE IR AXIAL NORM ND DIS2D
+    DIS3D DIFFUSION DIFFUSION_MAP TRACEW TRACE ADC EADC FA NONE OTHER PROCESSED LOCALIZER
+    CALC_BVALUE MFSPLIT MOSAIC MPR UNSPECIFIED COMBINED VOLUME RESAMPLED PROTON_DENSITY
+    SPIN_ECHO T1 T2 FILTERED
     """
 )
 SCANNING_SEQUENCES = _set("SE IR GR EP RM")
@@ -35,3 +24,25 @@ BODY_PARTS = _set(
     WHOLEBODY
     """
 )
+VENDORS = {
+    "SIEMENS": "Siemens",
+    "GE": "GE",
+    "PHILIPS": "Philips",
+    "UIH": "UIH",
+    "UNITED IMAGING": "UIH",
+    "CANON": "Canon",
+    "TOSHIBA": "Canon",
+}
+"""How Manufacturer starts, and one name for the vendor; Canon bought Toshiba's scanners."""
+
+
+def vendor_of(manufacturer: str) -> str:
+    """One name for the vendor of a scanner, ``"other"`` for one not in the list.
+
+    Examples
+    --------
+    >>> vendor_of("GE MEDICAL SYSTEMS"), vendor_of("TOSHIBA_MEC"), vendor_of("")
+    ('GE', 'Canon', 'other')
+    """
+    name = manufacturer.upper()
+    return next((vendor for start, vendor in VENDORS.items() if name.startswith(start)), "other")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from radresp.core import Note, NoteKind
@@ -87,11 +87,19 @@ def check_distinct(
     PlanError
         With the given code and both lines.
     """
+    for fault in repeated(ids, lines, column=column, code=code, file=file):
+        raise fault
+
+
+def repeated(
+    ids: Iterable[str], lines: Iterable[int], *, column: str, code: str, file: Path
+) -> Iterator[PlanError]:
+    """Every refusal `check_distinct` could raise, one for each id that occurred before."""
     seen: dict[str, tuple[str, int]] = {}
     for text, line in zip(ids, lines, strict=True):
         before = seen.setdefault(folded(text), (text, line))
         if before != (text, line):
-            raise PlanError(
+            yield PlanError(
                 code,
                 f"column {column!r}: lines {before[1]} and {line} hold {shown(before[0])} and "
                 f"{shown(text)}",

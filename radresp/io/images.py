@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from collections.abc import Sequence as Ordered
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from radresp.core import Grid, Note, NoteKind, Sequence, Step, Unit, Volume
 from radresp.core.volume import image_of
 from radresp.errors import InputError
 from radresp.io import dwi_repeats
 from radresp.io.bval import read_b_values, read_directions
-from radresp.io.dicom_kind import Kind
-from radresp.io.dicom_series import read_series
+from radresp.io.dicom_guard import is_dicom, read_series
+from radresp.io.dicom_nouns import Kind
 from radresp.io.image_checks import check_not_constant, mend_nonfinite
-from radresp.io.input_file import check_file, is_folder
 from radresp.io.nifti import NiftiFile, read_nifti
 
 _REFUSED = {
@@ -48,24 +50,30 @@ class RawImage:
         Acquisition attributes of the allow-list; never a patient attribute.
     notes : tuple of Note
         What was mended or looked odd.
+    background : SimpleITK.Image or None
+        1 where the file holds no number (NaN) and ``image`` therefore 0.
     """
 
     image: sitk.Image
     b_s_per_mm2: float | None
     attributes: Mapping[str, str | float]
     notes: tuple[Note, ...]
+    background: sitk.Image | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
 
 
-def load_images(path: Path) -> tuple[RawImage, ...]:
+def load_images(path: Path, series: str | None = None) -> tuple[RawImage, ...]:
     """Load a NIfTI file or the one DICOM series of a folder, split by b-value.
 
     Parameters
     ----------
     path : Path
         A 3-D NIfTI file, a 4-D one with an FSL ``.bval`` file beside it, or a DICOM folder.
+    series : str, optional
+        Which series of a DICOM folder of several: ``3``, or ``3/6`` for the third of six as
+        `radresp series` lists them.
 
     Returns
     -------
@@ -78,10 +86,12 @@ def load_images(path: Path) -> tuple[RawImage, ...]:
         With the code of the first fault found; see `radresp.io.nifti.read_nifti` and
         `radresp.io.dicom_series.read_series`. ``NII_4D`` for several volumes without b-values.
     """
-    return _load(path).images
+    return _load(path, series).images
 
 
-def load_volumes(path: Path, sequence: Sequence) -> tuple[tuple[Volume, ...], Step]:
+def load_volumes(
+    path: Path, sequence: Sequence, series: str | None = None
+) -> tuple[tuple[Volume, ...], Step]:
     """Load the T2 volume, or the diffusion-weighted volumes, of one visit.
 
     Parameters
@@ -90,6 +100,8 @@ def load_volumes(path: Path, sequence: Sequence) -> tuple[tuple[Volume, ...], St
         As for `load_images`.
     sequence : Sequence
         ``T2`` or ``DWI``. An ADC map has a unit to be found first: see `load_adc_image`.
+    series : str, optional
+        As for `load_images`.
 
     Returns
     -------
@@ -106,26 +118,30 @@ def load_volumes(path: Path, sequence: Sequence) -> tuple[tuple[Volume, ...], St
     start = time.perf_counter()
     if sequence is Sequence.ADC:
         raise InputError("ROLE_MISMATCH", "an ADC map asked for as a volume", file=path)
-    source = _load(path)
+    source = _load(path, series)
     _check_role(source, sequence, path)
     volumes = tuple(
-        Volume(image.image, sequence, Unit.ARBITRARY, image.b_s_per_mm2) for image in source.images
+        Volume(image.image, sequence, Unit.ARBITRARY, image.b_s_per_mm2, image.background)
+        for image in source.images
     )
     return volumes, _step("load_volumes", source, sequence, path, start)
 
 
-def load_adc_image(path: Path) -> tuple[sitk.Image, Step]:
+def load_adc_image(path: Path, series: str | None = None) -> tuple[sitk.Image, Step]:
     """Load an ADC map as stored; its unit is not known yet.
 
     Parameters
     ----------
     path : Path
         A 3-D NIfTI file or a DICOM folder.
+    series : str, optional
+        As for `load_images`.
 
     Returns
     -------
     SimpleITK.Image, Step
-        float32 image (LPS mm) after the file's own rescaling, and how it was read.
+        float32 image (LPS mm) after the file's own rescaling, NaN where the file holds no number,
+        and how it was read.
 
     Raises
     ------
@@ -133,9 +149,13 @@ def load_adc_image(path: Path) -> tuple[sitk.Image, Step]:
         ``ROLE_MISMATCH`` for a T2 or a diffusion-weighted series, and the codes of `load_images`.
     """
     start = time.perf_counter()
-    source = _load(path)
+    source = _load(path, series)
     _check_role(source, Sequence.ADC, path)
-    return source.images[0].image, _step("load_adc_image", source, Sequence.ADC, path, start)
+    first = source.images[0]
+    image = first.image
+    if first.background is not None:
+        image = sitk.Mask(image, first.background == 0, float("nan"))
+    return image, _step("load_adc_image", source, Sequence.ADC, path, start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,23 +168,22 @@ class _Source:
     b_values: Mapping[str, int]
 
 
-def _load(path: Path) -> _Source:
-    return _from_dicom(path) if _is_dicom(path) else _from_nifti(path)
+def _load(path: Path, choice: str | None) -> _Source:
+    if is_dicom(path):
+        return _from_dicom(path, choice)
+    if choice:
+        raise InputError(
+            "SERIES_CHOICE",
+            f"series {choice} of a file that is not DICOM",
+            expected="no choice of series beside a NIfTI file",
+            action="clear the series column",
+            file=path,
+        )
+    return _from_nifti(path)
 
 
-def _is_dicom(path: Path) -> bool:
-    if is_folder(path):
-        return True
-    check_file(path)
-    try:
-        with path.open("rb") as handle:
-            return handle.read(132)[128:] == b"DICM"
-    except OSError:
-        raise InputError("FILE_UNREADABLE", "reading failed", file=path) from None
-
-
-def _from_dicom(path: Path) -> _Source:
-    series = read_series(path)
+def _from_dicom(path: Path, choice: str | None) -> _Source:
+    series = read_series(path, choice)
     attributes = {"kind": str(series.kind), **series.attributes}
     images = tuple(
         RawImage(
@@ -198,7 +217,9 @@ def _from_nifti(path: Path) -> _Source:
         array, mended = mend_nonfinite(nifti.arrays[0], path)
         check_not_constant(array, path)
         attributes = {"scaling": nifti.scaling}
-        image = RawImage(image_of(array, nifti.grid), None, attributes, nifti.notes + mended)
+        missing = _unmeasured(nifti.arrays, nifti.grid)
+        notes = nifti.notes + mended
+        image = RawImage(image_of(array, nifti.grid), None, attributes, notes, missing)
         return _Source((image,), None, "a NIfTI file", {})
     if len(b_values) != len(nifti.arrays):
         raise InputError(
@@ -223,9 +244,16 @@ def _diffusion(nifti: NiftiFile, b_values: tuple[float, ...], path: Path) -> _So
         mended = tuple(note for _, notes in repeats for note in notes)
         notes = nifti.notes + mended + dwi_repeats.notes(b, own)
         stored = image_of(array, nifti.grid)
-        images.append(RawImage(stored, b, {"scaling": nifti.scaling}, notes))
+        missing = _unmeasured([nifti.arrays[index] for index in chosen], nifti.grid)
+        images.append(RawImage(stored, b, {"scaling": nifti.scaling}, notes, missing))
         counts[f"{b:g}"] = len(chosen) * nifti.grid.size[2]
     return _Source(tuple(images), None, "a NIfTI file with b-values", counts)
+
+
+def _unmeasured(arrays: Ordered[NDArray[np.float32]], grid: Grid) -> sitk.Image | None:
+    """Where an array holds no number: 0 stands there now, which is no measurement."""
+    missing = np.any([~np.isfinite(array) for array in arrays], axis=0)
+    return image_of(missing.astype(np.uint8), grid) if missing.any() else None
 
 
 def _check_role(source: _Source, sequence: Sequence, path: Path) -> None:

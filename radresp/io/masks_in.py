@@ -1,7 +1,8 @@
-"""Masks from disk: a label in a NIfTI file in, a binary outline on its image's grid out.
+"""Masks from disk: NIfTI, NRRD, DICOM SEG or RTSTRUCT in, one outline on its image's grid out.
 
-Nothing is guessed: several labels, fractional values and another geometry are refused unless the
-caller says what to do. What is mended (a label stored as 255, rounding in a header) is recorded.
+What a file is decides its content, not its name. Nothing is guessed: several outlines, fractional
+values and another geometry are refused unless the caller says what to do. What is mended (a label
+stored as 255, rounding in a header) is recorded.
 """
 
 from __future__ import annotations
@@ -9,19 +10,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from radresp.core import Grid, Mask, Note, NoteKind, Roi, Step, resample_mask
-from radresp.errors import GeometryError, InputError
-from radresp.io.image_checks import mend_nonfinite
-from radresp.io.nifti import read_nifti
-
-INTEGER_TOLERANCE = 1e-3
-EXACT_MM = 2e-5
-"""Rounding of a float32 header at pelvic coordinates; below it nothing is worth a note."""
-
-_LABELS_SHOWN = 12
+from radresp.core import Grid, Mask, Note, NoteKind, Roi, Step
+from radresp.errors import InputError
+from radresp.io.dicom_guard import read_outline
+from radresp.io.input_file import check_file
+from radresp.io.label_map import read_nifti_outline, read_nrrd_outline
+from radresp.io.mask_choice import parse_choice, shown_name
+from radresp.io.mask_place import Outline, place
+from radresp.io.nrrd import NRRD_MAGIC
 
 
 def load_mask(
@@ -29,23 +25,29 @@ def load_mask(
     roi: Roi,
     grid: Grid,
     *,
-    label: int | None = None,
+    choice: str | None = None,
     resample: bool = False,
+    image: Path | None = None,
 ) -> tuple[Mask, Step]:
     """Load an outline and place it on the grid of the image it was drawn on.
 
     Parameters
     ----------
     path : Path
-        A NIfTI file.
+        A NIfTI or NRRD label map, a Slicer segmentation (``.seg.nrrd``), a DICOM SEG or a DICOM
+        RTSTRUCT.
     roi : Roi
         What it outlines.
     grid : Grid
         Grid of its image (LPS mm).
-    label : int, optional
-        Which value is the outline; needed when the file holds several.
+    choice : str, optional
+        Which outline of the file: a number, a name, ``/regular expression/``, or several of the
+        first two joined by ``+``; ``>=0.5`` behind it, or alone, for fractions. Needed when the
+        file holds several.
     resample : bool, optional
         Carry a mask of another geometry to ``grid`` by nearest neighbour instead of refusing it.
+    image : Path, optional
+        Where the image lies; a DICOM outline that refers to another DICOM series is warned of.
 
     Returns
     -------
@@ -54,141 +56,70 @@ def load_mask(
 
     Raises
     ------
+    PlanError
+        ``MASK_CHOICE`` for a choice that cannot be read.
     InputError
-        ``MASK_LABEL``, ``MASK_NOT_INTEGER``, ``NII_4D`` and the codes of
-        `radresp.io.nifti.read_nifti`.
+        ``MASK_LABEL``, ``MASK_NOT_INTEGER``, ``MASK_CHOICE``, ``MASK_FORMAT`` for another kind of
+        DICOM object, and the codes of the reader of each format.
     GeometryError
-        ``MASK_GEOMETRY`` for another geometry, ``MASK_OUTSIDE`` or ``MASK_LOST`` when resampling
-        would cut it.
+        ``MASK_GEOMETRY`` for another geometry, ``MASK_OUTSIDE`` or ``MASK_LOST`` when the image
+        does not hold the outline.
     """
     start = time.perf_counter()
-    nifti = read_nifti(path)
-    if len(nifti.arrays) > 1:
-        raise InputError("NII_4D", f"{len(nifti.arrays)} volumes", expected="one", file=path)
-    values, notes = mend_nonfinite(nifti.arrays[0], path)
-    whole, rounded = _whole_numbers(values, path)
-    inside, chosen = _choose(whole, label, path)
-    mask, placed = _place(Mask.from_array(inside, nifti.grid, roi), grid, resample, path)
-    empty = (_info("MASK_EMPTY", "the mask holds no voxel", path),) if mask.is_empty else ()
+    outline = _read(path, choice, grid, resample=resample, image=image)
+    mask, placed = place(outline, roi, grid, resample=resample, path=path)
+    empty = (
+        (Note(NoteKind.INFO, "MASK_EMPTY", "the mask holds no voxel", file=path.name),)
+        if mask.is_empty
+        else ()
+    )
     settings = {
         "file": path.name,
         "roi": str(roi),
-        "label": label,
+        "choice": None if choice is None else shown_name(choice),
         "resample": resample,
         "voxels": mask.voxel_count,
+        **outline.record,
     }
-    notes = nifti.notes + notes + rounded + chosen + placed + empty
+    notes = outline.notes + placed + empty
     return mask, Step("io", "load_mask", settings, time.perf_counter() - start, notes)
 
 
-def _whole_numbers(
-    values: NDArray[np.float32], path: Path
-) -> tuple[NDArray[np.float32], tuple[Note, ...]]:
-    """Labels stored as 0.9999 or 1.00000006 are whole numbers; 0.5 is not."""
-    whole = np.rint(values)
-    error = float(np.abs(values - whole).max())
-    if error > INTEGER_TOLERANCE:
-        between = bool(values.min() >= 0 and values.max() <= 1)
-        raise InputError(
-            "MASK_NOT_INTEGER",
-            "a probability map" if between else f"values up to {error:.3g} off a whole number",
-            expected="a label map of whole numbers",
-            action="threshold or round it first",
-            file=path,
-        )
-    if error == 0:
-        return whole, ()
-    found = f"values up to {error:.2g} off a whole number were rounded"
-    return whole, (Note(NoteKind.FIX, "MASK_NOT_INTEGER", found, file=path.name),)
+def split_choice(path: Path) -> tuple[Path, str | None]:
+    """A mask argument of a command, taken apart: ``seg.dcm#2`` is outline 2 of seg.dcm."""
+    name, mark, choice = path.name.partition("#")
+    if not mark or path.exists():
+        return path, None
+    return path.with_name(name), choice
 
 
-def _choose(
-    whole: NDArray[np.float32], label: int | None, path: Path
-) -> tuple[NDArray[np.bool_], tuple[Note, ...]]:
-    labels = [int(value) for value in np.unique(whole) if value != 0]
-    shown = ", ".join(map(str, labels[:_LABELS_SHOWN])) or "none"
-    shown += f" and {len(labels) - _LABELS_SHOWN} more" if len(labels) > _LABELS_SHOWN else ""
-    if label is not None and label not in labels:
-        raise InputError(
-            "MASK_LABEL",
-            f"no label {label}",
-            expected=f"one of the labels in the file: {shown}",
-            file=path,
-        )
-    if label is None and len(labels) > 1:
-        raise InputError(
-            "MASK_LABEL",
-            f"{len(labels)} labels: {shown}",
-            expected="one label, or a choice of one",
-            action="name the label that is the outline",
-            file=path,
-        )
-    if label is not None:
-        notes = (_info("MASK_LABEL", f"label {label} chosen from {shown}", path),)
-        return whole == label, notes
-    if labels in ([], [1]):
-        return whole == 1, ()
-    found = f"the only label is {labels[0]}; it was taken as the outline"
-    return whole == labels[0], (
-        Note(NoteKind.FIX, "MASK_LABEL", found, expected="1", file=path.name),
-    )
+def empty_mask(roi: Roi, grid: Grid) -> tuple[Mask, Step]:
+    """The mask of a region that was looked for and is not there.
+
+    Parameters
+    ----------
+    roi : Roi
+        What was looked for.
+    grid : Grid
+        Grid of the image it was looked for on.
+    """
+    note = Note(NoteKind.INFO, "MASK_EMPTY", f"no visible {roi}, as the cohort table says")
+    settings = {"roi": str(roi), "voxels": 0}
+    return Mask(grid.blank(), roi), Step("io", "empty_mask", settings, notes=(note,))
 
 
-def _place(mask: Mask, grid: Grid, resample: bool, path: Path) -> tuple[Mask, tuple[Note, ...]]:
-    if mask.grid.same_as(grid):
-        moved = mask.grid.distance_mm(grid)
-        snapped = Mask.from_array(mask.array, grid, mask.roi)
-        if moved <= EXACT_MM:
-            return snapped, ()
-        found = f"the mask's header was {moved:.2g} mm off its image's; the image's was used"
-        return snapped, (Note(NoteKind.FIX, "MASK_SNAPPED", found, file=path.name),)
-    difference = mask.grid.difference(grid)
-    if not resample:
-        raise GeometryError(
-            "MASK_GEOMETRY",
-            f"the {mask.roi} mask lies on another grid than its image: {difference}",
-            expected="the grid of its image",
-            action="export the mask on its image, or ask for resampling",
-            file=path,
-        )
-    return _resample(mask, grid, difference, path)
-
-
-def _resample(mask: Mask, grid: Grid, difference: str, path: Path) -> tuple[Mask, tuple[Note, ...]]:
-    outside = _outside_fraction(mask, grid)
-    if outside > 0:
-        raise GeometryError(
-            "MASK_OUTSIDE",
-            f"{outside:.1%} of the {mask.roi} mask lies outside its image",
-            expected="all of it inside",
-            action="check that mask and image belong together",
-            file=path,
-        )
-    carried = resample_mask(mask, grid)
-    if carried.is_empty and not mask.is_empty:
-        raise GeometryError(
-            "MASK_LOST",
-            f"{mask.voxel_count} voxels before and 0 after resampling",
-            expected="a mask that covers voxels of its image",
-            file=path,
-        )
-    found = (
-        f"resampled to its image's grid ({difference}): {mask.voxel_count} voxels "
-        f"({mask.volume_ml:.3g} mL) became {carried.voxel_count} ({carried.volume_ml:.3g} mL)"
-    )
-    return carried, (Note(NoteKind.FIX, "MASK_GEOMETRY", found, file=path.name),)
-
-
-def _outside_fraction(mask: Mask, grid: Grid) -> float:
-    """Share of the mask's voxel centres that lie in no voxel of the grid."""
-    index = np.argwhere(mask.array)[:, ::-1]
-    if len(index) == 0:
-        return 0.0
-    to_grid = np.linalg.inv(grid.affine) @ mask.grid.affine
-    place = index @ to_grid[:3, :3].T + to_grid[:3, 3]
-    inside = np.all((place >= -0.5) & (place <= np.array(grid.size) - 0.5), axis=1)
-    return 1.0 - float(np.count_nonzero(inside)) / len(index)
-
-
-def _info(code: str, found: str, path: Path) -> Note:
-    return Note(NoteKind.INFO, code, found, file=path.name)
+def _read(
+    path: Path, text: str | None, grid: Grid, *, resample: bool, image: Path | None
+) -> Outline:
+    choice = parse_choice(text)
+    check_file(path)
+    try:
+        with path.open("rb") as handle:
+            start = handle.read(132)
+    except OSError:
+        raise InputError("FILE_UNREADABLE", "reading failed", file=path) from None
+    if start.startswith(NRRD_MAGIC):
+        return read_nrrd_outline(path, choice)
+    if start[128:] != b"DICM":
+        return read_nifti_outline(path, choice)
+    return read_outline(path, text, grid, resample=resample, image=image)

@@ -7,22 +7,26 @@ length verified. Decompression stops at the declared size, so a bomb costs nothi
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from radresp.core import Grid, Note, NoteKind
 from radresp.errors import InputError
+from radresp.io.byte_stream import (
+    GZIP_MAGIC,
+    ByteStream,
+    GzipStream,
+    PlainStream,
+    StreamFaultError,
+)
 from radresp.io.image_checks import MAX_VOXELS, check_spacing, field_of_view_notes
 from radresp.io.input_file import check_file, check_unchanged
 from radresp.io.nifti_header import LONGEST_HEADER, NiftiHeader, parse_header
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_CHUNK = 2**20
 _LARGEST_DEFLATE_RATIO = 1032
 _SUSPECT_RATIO, _SUSPECT_BYTES = 200, 2**30
 
@@ -76,6 +80,8 @@ def read_nifti(path: Path, *, max_voxels: int = MAX_VOXELS) -> NiftiFile:
         with path.open("rb") as handle:
             stream, notes = _stream(handle, before.st_size, path)
             header, content = _header_and_data(stream, before.st_size, path, max_voxels)
+    except StreamFaultError as fault:
+        raise _damaged(path, cut=fault.cut) from None
     except (OSError, MemoryError) as error:
         raise InputError(
             "FILE_UNREADABLE", f"reading failed ({type(error).__name__})", file=path
@@ -88,20 +94,11 @@ def read_nifti(path: Path, *, max_voxels: int = MAX_VOXELS) -> NiftiFile:
     return NiftiFile(_volumes(header, content), header.grid, scaling, notes)
 
 
-class _Stream(Protocol):
-    """Uncompressed bytes, in order."""
-
-    compressed: bool
-
-    def read(self, count: int) -> bytearray:
-        """Up to ``count`` further bytes; fewer only at the end."""
-
-
-def _stream(handle: BinaryIO, size: int, path: Path) -> tuple[_Stream, tuple[Note, ...]]:
+def _stream(handle: BinaryIO, size: int, path: Path) -> tuple[ByteStream, tuple[Note, ...]]:
     magic = handle.read(2)
     handle.seek(0)
-    compressed = magic == _GZIP_MAGIC
-    stream: _Stream = _Gzip(handle, path) if compressed else _Plain(handle)
+    compressed = magic == GZIP_MAGIC
+    stream: ByteStream = GzipStream(handle) if compressed else PlainStream(handle)
     named_so = path.name.lower().endswith(".gz")
     if compressed == named_so or size == 0:
         return stream, ()
@@ -116,7 +113,7 @@ def _stream(handle: BinaryIO, size: int, path: Path) -> tuple[_Stream, tuple[Not
 
 
 def _header_and_data(
-    stream: _Stream, size: int, path: Path, max_voxels: int
+    stream: ByteStream, size: int, path: Path, max_voxels: int
 ) -> tuple[NiftiHeader, bytearray]:
     """The checked header and the whole uncompressed file."""
     content = stream.read(LONGEST_HEADER)
@@ -164,6 +161,24 @@ def _check_size(total: int, size: int, compressed: bool, path: Path) -> None:
         )
 
 
+def _damaged(path: Path, *, cut: bool) -> InputError:
+    if cut:
+        return InputError(
+            "NII_TRUNCATED",
+            "the compressed stream breaks off",
+            expected="its end mark and checksum",
+            action="copy the file again",
+            file=path,
+        )
+    return InputError(
+        "NII_GZIP_CRC",
+        "compressed data that do not match their checksum or length",
+        expected="an undamaged gzip file",
+        action="copy the file again",
+        file=path,
+    )
+
+
 def _truncated(found: int, expected: int, path: Path) -> InputError:
     return InputError(
         "NII_TRUNCATED",
@@ -207,67 +222,3 @@ def _extension_notes(header: NiftiHeader, content: bytearray, path: Path) -> tup
         file=path.name,
     )
     return (note,)
-
-
-class _Plain:
-    """An uncompressed file."""
-
-    compressed = False
-
-    def __init__(self, handle: BinaryIO) -> None:
-        self._handle = handle
-
-    def read(self, count: int) -> bytearray:
-        return bytearray(self._handle.read(count))
-
-
-class _Gzip:
-    """A gzip file of one or more members, each verified at its end by checksum and length."""
-
-    compressed = True
-
-    def __init__(self, handle: BinaryIO, path: Path) -> None:
-        self._handle, self._path = handle, path
-        self._codec = zlib.decompressobj(wbits=31)
-        self._waiting = b""
-
-    def read(self, count: int) -> bytearray:
-        content = bytearray()
-        while len(content) < count:
-            if self._codec.eof and not self._next_member():
-                break
-            content += self._some(count - len(content))
-        return content
-
-    def _some(self, limit: int) -> bytes:
-        waiting = self._waiting or self._handle.read(_CHUNK)
-        try:
-            found = self._codec.decompress(waiting, limit)
-        except zlib.error:
-            raise InputError(
-                "NII_GZIP_CRC",
-                "compressed data that do not match their checksum or length",
-                expected="an undamaged gzip file",
-                action="copy the file again",
-                file=self._path,
-            ) from None
-        self._waiting = self._codec.unused_data or self._codec.unconsumed_tail
-        if not waiting and not found and not self._codec.eof:
-            raise InputError(
-                "NII_TRUNCATED",
-                "the compressed stream breaks off",
-                expected="its end mark and checksum",
-                action="copy the file again",
-                file=self._path,
-            )
-        return found
-
-    def _next_member(self) -> bool:
-        # Zeros after the last member are padding and are allowed, as in gzip itself.
-        while not (waiting := self._waiting.lstrip(b"\0")):
-            self._waiting = self._handle.read(_CHUNK)
-            if not self._waiting:
-                return False
-        self._waiting = waiting
-        self._codec = zlib.decompressobj(wbits=31)
-        return True

@@ -114,15 +114,23 @@ def _check_agreement(
         )
 
 
-def _orthonormal(
-    affine: NDArray[np.float64], size: tuple[int, int, int], path: Path
-) -> tuple[Grid, tuple[Note, ...]]:
-    """The grid with the nearest right-angled axes; refused when that moves a corner."""
+def right_angled(
+    affine: NDArray[np.float64], size: tuple[int, int, int]
+) -> tuple[NDArray[np.float64], float]:
+    """The affine with the nearest right-angled axes, and how far that moves a corner, mm."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     left, _, right = np.linalg.svd(affine[:3, :3] / spacing)
     straight = affine.copy()
     straight[:3, :3] = (left @ right) * spacing
-    moved = _corner_distance(affine, straight, size)
+    return straight, _corner_distance(affine, straight, size)
+
+
+def _orthonormal(
+    affine: NDArray[np.float64], size: tuple[int, int, int], path: Path
+) -> tuple[Grid, tuple[Note, ...]]:
+    """The grid with the nearest right-angled axes; refused when that moves a corner."""
+    straight, moved = right_angled(affine, size)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if moved > CORNER_TOLERANCE_VOXELS * spacing.min():
         raise GeometryError(
             "NII_SHEAR",

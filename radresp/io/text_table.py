@@ -168,10 +168,14 @@ def write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     OutputError
         When it cannot be written.
     """
+    atomic.write_text(path, table_text(rows))
+
+
+def table_text(rows: Sequence[Mapping[str, str]]) -> str:
+    """The text `write_table` writes."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     lines = [columns, *([row.get(name, "") for name in columns] for row in rows)]
-    text = "".join(",".join(map(_quoted, cells)) + "\n" for cells in lines)
-    atomic.write_text(path, text)
+    return "".join(",".join(map(_quoted, cells)) + "\n" for cells in lines)
 
 
 def protected(text: str) -> str:

@@ -30,8 +30,13 @@ from radresp.masks.slices import pieces, slice_count
 
 
 class MaskRules(Settings):
-    """Limits for masks."""
+    """Limits for masks, and what may be done to one of another geometry."""
 
+    resample: bool = Field(
+        False,
+        description="Carry a mask of another geometry to its image's grid by nearest neighbour, "
+        "and record it; otherwise it is refused.",
+    )
     min_voxels: int = Field(
         64, ge=1, le=100_000, description="Fewest voxels texture can be measured on. Count."
     )
@@ -116,11 +121,13 @@ def _check_extent(drawn: NDArray[np.bool_], mask: Mask, settings: MaskRules) -> 
 
 def _check_values(volume: Volume, mask: Mask, settings: MaskRules) -> None:
     values = volume.values_in(mask)
+    nothing = ~np.isfinite(values)
     if volume.background is not None:
         unmeasured = sitk.GetArrayViewFromImage(volume.background)[mask.array] != 0
         if 2 * int(unmeasured.sum()) > values.size:
             raise _on_background(mask, f"{unmeasured.mean():.0%} of it without a measurement")
-    bad = int((~np.isfinite(values)).sum())
+        nothing |= unmeasured
+    bad = int(nothing.sum())
     if bad:
         raise InputError(
             "ROI_NONFINITE",

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
+    "WORK_FOLDER": "index_run",
     "check_cohort": "check",
     "describe_methods": "methods",
     "describe_series": "single",
@@ -13,10 +14,12 @@ _ROOMS = {
     "extract_cohort": "cohort",
     "feature_names": "extract",
     "image_features": "single",
+    "index_folder": "index",
     "join_outcomes": "train",
     "input_paths": "records",
     "load_case": "read",
     "load_plan": "tables",
+    "load_rules": "index_rules",
     "make_phantom_cohort": "synthetic",
     "phantom_settings": "synthetic",
     "open_case": "tables",
@@ -29,6 +32,7 @@ _ROOMS = {
     "quality_record": "single",
     "register_files": "single",
     "run_demo": "demo",
+    "run_index": "index_run",
     "save_model": "train",
     "save_prepared": "page",
     "save_registered": "single",

@@ -152,13 +152,15 @@ def _check_mask(
     outlines: dict[RegionKey, Mask],
 ) -> Iterator[Finding]:
     try:
-        mask, step = load_outline(files.masks[key], key.roi, image)
-        checked = masks.check_mask(mask, image, plan.rules)
+        mask, step = load_outline(files, key, image, plan)
+        notes = step.notes
+        if not (key.roi is Roi.RESIDUAL and mask.is_empty):  # "no visible residual" is an answer
+            notes += masks.check_mask(mask, image, plan.rules).notes
     except RadrespError as error:
         yield _of_error(files, str(key), error)
         return
     outlines[key] = mask
-    for note in (*step.notes, *checked.notes):
+    for note in notes:
         yield _of_note(files.case_id, str(key), note, files)
 
 

@@ -41,7 +41,11 @@ def check_pair(files: CaseFiles) -> Step:
     """
     _check_masks_differ(files)
     paths = {t: files.images.get((t, Sequence.T2)) for t in Timepoint}
-    facts = {t: io.read_visit_facts(p) for t, p in paths.items() if p is not None and p.exists()}
+    facts = {
+        t: io.read_visit_facts(p, files.series.get((t, Sequence.T2)))
+        for t, p in paths.items()
+        if p is not None and p.exists()
+    }
     notes = list(_reused_images(files))
     pre, post = facts.get(Timepoint.PRE), facts.get(Timepoint.POST)
     if pre and post and pre.patient and post.patient and pre.patient != post.patient:
@@ -104,7 +108,8 @@ def _reused_images(files: CaseFiles) -> Iterator[Note]:
     for sequence in Sequence:
         pre = files.images.get((Timepoint.PRE, sequence))
         post = files.images.get((Timepoint.POST, sequence))
-        if pre and post and _same_content(pre, post):
+        chosen = {files.series.get((timepoint, sequence)) for timepoint in Timepoint}
+        if pre and post and len(chosen) == 1 and _same_content(pre, post):
             yield Note(
                 NoteKind.WARNING,
                 "IMAGE_REUSED",
@@ -115,9 +120,16 @@ def _reused_images(files: CaseFiles) -> Iterator[Note]:
 
 
 def _check_masks_differ(files: CaseFiles) -> None:
-    pre = [path for key, path in files.masks.items() if key.timepoint is Timepoint.PRE]
-    post = [path for key, path in files.masks.items() if key.timepoint is Timepoint.POST]
-    if any(_same_content(a, b) for a in pre for b in post):
+    pre = [key for key in files.masks if key.timepoint is Timepoint.PRE]
+    post = [key for key in files.masks if key.timepoint is Timepoint.POST]
+    # One RTSTRUCT or label map may hold the outlines of both visits under several names.
+    same = (
+        _same_content(files.masks[one], files.masks[two])
+        for one in pre
+        for two in post
+        if files.choices.get(one) == files.choices.get(two)
+    )
+    if any(same):
         raise InputError(
             "MASK_REUSED",
             "a mask of the pre visit and a mask of the post visit are the same file content",

@@ -6,18 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
+from typing import Any
 
 from radresp import classify, features, intensity, masks, registration
 from radresp.core import RegionKey, Roi, Sequence, Settings, Timepoint
 from radresp.errors import PlanError
 from radresp.pipeline.decide import DecisionRules
+from radresp.pipeline.settings import check_keys, mapping_of, parse_settings
 
 DEFAULT_REGIONS = ("pre.t2.tumour", "post.t2.bed", "pre.adc.tumour", "post.adc.bed")
-S = TypeVar("S", bound=Settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +148,11 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
         value of the wrong type or out of range.
     """
     given = dict(mapping or {})
-    _check_keys(given, [f.name for f in fields(Plan)], "")
+    check_keys(given, [f.name for f in fields(Plan)], "")
     return Plan(
         seed=_seed(given.get("seed", 17)),
         regions=_regions(given.get("regions", DEFAULT_REGIONS)),
-        adc=_settings(intensity.FitAdc, given.get("adc"), "adc"),
+        adc=parse_settings(intensity.FitAdc, given.get("adc"), "adc"),
         t2=_chosen(_settings_of(intensity.METHODS), given.get("t2"), "t2", "zscore"),
         registration=_chosen(
             _settings_of(registration.METHODS),
@@ -163,14 +160,14 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
             "registration",
             "rigid_mi",
         ),
-        clean=_settings(masks.Clean, given.get("clean"), "clean"),
-        rules=_settings(masks.MaskRules, given.get("rules"), "rules"),
+        clean=parse_settings(masks.Clean, given.get("clean"), "clean"),
+        rules=parse_settings(masks.MaskRules, given.get("rules"), "rules"),
         ring_mm=_ring_mm(given.get("ring_mm", 5.0)),
         features=_features(given.get("features")),
         classifier=_chosen(
             _settings_of(classify.METHODS), given.get("classifier"), "classifier", "elastic_net"
         ),
-        decision=_settings(DecisionRules, given.get("decision"), "decision"),
+        decision=parse_settings(DecisionRules, given.get("decision"), "decision"),
     )
 
 
@@ -215,13 +212,13 @@ def _settings_of(registry: Mapping[str, Any]) -> dict[str, type[Settings]]:
 
 
 def _features(value: Any) -> dict[Sequence, Wanted]:
-    given = _mapping(value, "features")
-    _check_keys(given, list(Sequence), "features.")
+    given = mapping_of(value, "features")
+    check_keys(given, list(Sequence), "features.")
     wanted = {}
     for sequence, default in DEFAULT_FEATURES.items():
         path = f"features.{sequence}"
-        section = {**default, **_mapping(given.get(sequence), path)}
-        _check_keys(section, ["families", "changes"], f"{path}.")
+        section = {**default, **mapping_of(given.get(sequence), path)}
+        check_keys(section, ["families", "changes"], f"{path}.")
         wanted[sequence] = Wanted(
             _many(features.FAMILIES, section["families"], f"{path}.families"),
             _many(features.CHANGES, section["changes"], f"{path}.changes"),
@@ -231,54 +228,20 @@ def _features(value: Any) -> dict[Sequence, Wanted]:
 
 def _many(registry: Mapping[str, Any], value: Any, path: str) -> dict[str, Settings]:
     kinds = _settings_of(registry)
-    given = _mapping(value, path)
-    _check_keys(given, list(kinds), f"{path}.")
+    given = mapping_of(value, path)
+    check_keys(given, list(kinds), f"{path}.")
     return {
-        name: _settings(kinds[name], section, f"{path}.{name}") for name, section in given.items()
+        name: parse_settings(kinds[name], section, f"{path}.{name}")
+        for name, section in given.items()
     }
 
 
 def _chosen(kinds: Mapping[str, type[Settings]], value: Any, path: str, default: str) -> Chosen:
-    given = _mapping(value, path)
-    _check_keys(given, ["method", "settings"], f"{path}.")
+    given = mapping_of(value, path)
+    check_keys(given, ["method", "settings"], f"{path}.")
     method = given.get("method", default)
     if method not in kinds:
         raise PlanError(
             "CONFIG_VALUE", f"{path}.method: {method!r}", expected=f"one of {', '.join(kinds)}"
         )
-    return Chosen(method, _settings(kinds[method], given.get("settings"), f"{path}.settings"))
-
-
-def _settings(kind: type[S], value: Any, path: str) -> S:
-    given = _mapping(value, path)
-    _check_keys(given, list(kind.model_fields), f"{path}.")
-    try:
-        return kind.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join([path, *map(str, first["loc"])])
-        raise PlanError(
-            "CONFIG_VALUE",
-            f"{where}: {first.get('input')!r} ({type(first.get('input')).__name__})",
-            expected=first["msg"][0].lower() + first["msg"][1:],
-        ) from None
-
-
-def _mapping(value: Any, path: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise PlanError("CONFIG_VALUE", f"{path}: {value!r}", expected="a mapping of keys")
-    return {str(key): item for key, item in value.items()}
-
-
-def _check_keys(given: Mapping[str, Any], valid: list[str], path: str) -> None:
-    for key in given:
-        if key not in valid:
-            near = get_close_matches(key, valid, n=1)
-            raise PlanError(
-                "CONFIG_KEY",
-                f"unknown key {path}{key}",
-                expected=f"one of {', '.join(valid)}",
-                action=f"did you mean {path}{near[0]}?" if near else "",
-            )
+    return Chosen(method, parse_settings(kinds[method], given.get("settings"), f"{path}.settings"))

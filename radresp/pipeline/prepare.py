@@ -225,6 +225,9 @@ def _judge_adc(desk: _Desk, regions: dict[RegionKey, Region]) -> None:
 
 
 def _why_absent(desk: _Desk, key: RegionKey) -> str:
+    said = {(drawn.timepoint, drawn.roi) for drawn in desk.case.masks}
+    if key.roi is Roi.RESIDUAL and (key.timepoint, key.roi) in said:
+        return f"no visible residual at the {key.timepoint} visit"
     alignment = desk.alignments.get(VISITS)
     if key.roi is Roi.BED and alignment is not None and not alignment.usable:
         reasons = "; ".join(alignment.quality.reasons)

@@ -97,11 +97,12 @@ def load_role(
             expected=f"a path in column {timepoint}_{sequence}",
             action="add the image, or take its regions out of the plan",
         )
+    series = files.series.get((timepoint, sequence))
     if sequence is Sequence.ADC:
-        image, step = io.load_adc_image(path)
+        image, step = io.load_adc_image(path, series)
         volume, unit_step = intensity.adc_volume(image)
         return (volume,), (step, unit_step)
-    volumes, step = io.load_volumes(path, sequence)
+    volumes, step = io.load_volumes(path, sequence, series)
     return volumes, (step,)
 
 
@@ -120,8 +121,14 @@ def _load_masks(
             steps.append(_unused(key, path))
             continue
         image = read[drawn_on.timepoint, drawn_on.sequence]
-        masks[drawn_on], step = load_outline(path, key.roi, image)
+        masks[drawn_on], step = load_outline(files, key, image, plan)
         steps.append(step)
+    for key in sorted(files.empty):
+        drawn_on = _drawn_on(key, set(read))
+        if key.roi in needed_outlines(plan) and drawn_on is not None:
+            image = read[drawn_on.timepoint, drawn_on.sequence]
+            masks[drawn_on], step = io.empty_mask(key.roi, image.grid)
+            steps.append(step)
     return masks, tuple(steps)
 
 
@@ -148,6 +155,15 @@ def _unused(key: RegionKey, path: Path) -> Step:
     return Step("pipeline", "load_masks", notes=(note,))
 
 
-def load_outline(path: Path, roi: Roi, volume: Volume) -> tuple[Mask, Step]:
-    """Read one mask onto the grid of the image it was drawn on."""
-    return io.load_mask(path, roi, volume.grid)
+def load_outline(files: CaseFiles, key: RegionKey, volume: Volume, plan: Plan) -> tuple[Mask, Step]:
+    """Read one mask of a case onto the grid of the image it was drawn on."""
+    drawn_on = (key.timepoint, key.sequence)
+    return io.load_mask(
+        files.masks[key],
+        key.roi,
+        volume.grid,
+        choice=files.choices.get(key),
+        resample=plan.rules.resample,
+        # A folder of several series does not say which of them an outline must refer to.
+        image=None if drawn_on in files.series else files.images.get(drawn_on),
+    )

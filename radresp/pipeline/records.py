@@ -28,8 +28,18 @@ def input_paths(files: CaseFiles) -> dict[str, Path]:
 
 
 def input_hashes(files: CaseFiles) -> dict[str, str]:
-    """SHA-256 of every image and mask by role; a missing one hashes to the empty text."""
-    return {r: io.sha256_of(p) if p.exists() else "" for r, p in input_paths(files).items()}
+    """SHA-256 of every image and mask by role; a missing one hashes to the empty text.
+
+    A series chosen from a folder of several has the hash of the folder and the choice.
+    """
+    hashes = {r: io.sha256_of(p) if p.exists() else "" for r, p in input_paths(files).items()}
+    chosen = {f"{t}_{s}": choice for (t, s), choice in files.series.items()}
+    return {
+        role: hashlib.sha256(f"{digest} {chosen[role]}".encode()).hexdigest()
+        if digest and role in chosen
+        else digest
+        for role, digest in hashes.items()
+    }
 
 
 def record_path(case_id: str, folder: Path) -> Path:
@@ -65,9 +75,16 @@ def _key(files: CaseFiles, plan: Plan) -> dict[str, Any]:
         "schema": SCHEMA,
         "plan_sha256": plan.extraction_sha256,
         "inputs": input_hashes(files),
+        "outlines": _outlines(files),
         "clinical": dict(files.clinical),
         "versions": {name: versions.get(name, "") for name in DECISIVE_PACKAGES},
     }
+
+
+def _outlines(files: CaseFiles) -> dict[str, str]:
+    """What the table says of masks beyond their paths: which outline of the file, or none."""
+    said = {str(key): f"#{choice}" for key, choice in files.choices.items()}
+    return dict(sorted((said | {str(key): "empty" for key in files.empty}).items()))
 
 
 def _digest(body: Mapping[str, Any]) -> str:

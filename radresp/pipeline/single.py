@@ -102,7 +102,8 @@ def image_features(image: Path, mask: Path, key: RegionKey, plan: Plan) -> Featu
     Parameters
     ----------
     image, mask : Path
-        NIfTI file or DICOM folder, and a mask on its grid.
+        NIfTI file or DICOM folder, and a mask on its grid; ``mask#choice`` names one outline of
+        a file that holds several.
     key : RegionKey
         What they are; gives the names, and for ADC the unit check.
     plan : Plan
@@ -115,7 +116,10 @@ def image_features(image: Path, mask: Path, key: RegionKey, plan: Plan) -> Featu
     else:
         volumes, read = io.load_volumes(image, key.sequence)
         volume, steps = volumes[-1], [read]
-    outline, step = io.load_mask(mask, key.roi, volume.grid)
+    drawn, choice = io.split_choice(mask)
+    outline, step = io.load_mask(
+        drawn, key.roi, volume.grid, choice=choice, resample=plan.rules.resample
+    )
     steps += [step, masks.check_mask(outline, volume, plan.rules)]
     found = features.extract(Region(key, volume, outline), plan.features[key.sequence].families)
     return FeatureRow(image.name, found.values, found.absent, (*steps, found.step))
@@ -133,4 +137,7 @@ def _load_one(path: Path, sequence: Sequence) -> Volume:
 
 
 def _load_mask(path: Path | None, image: Volume) -> Mask | None:
-    return None if path is None else io.load_mask(path, Roi.BED, image.grid)[0]
+    if path is None:
+        return None
+    drawn, choice = io.split_choice(path)
+    return io.load_mask(drawn, Roi.BED, image.grid, choice=choice)[0]

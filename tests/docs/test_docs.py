@@ -40,7 +40,17 @@ def test_default_yaml_is_the_default_plan_with_every_key() -> None:
     assert pipeline.load_plan(path) == pipeline.load_plan(None)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
+def test_the_index_rules_are_those_an_installation_has() -> None:
+    path = ROOT / "configs/index.yaml"
+    packaged = ROOT / "radresp/pipeline/index.yaml"
+    assert path.read_text(encoding="utf-8") == packaged.read_text(encoding="utf-8")
+    assert pipeline.load_rules(path) == pipeline.load_rules(None)
+
+
+PLANS = sorted(set((ROOT / "configs").glob("*.yaml")) - {ROOT / "configs/index.yaml"})
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda p: p.name)
 def test_every_config_is_a_plan(path: Path) -> None:
     assert pipeline.feature_names(pipeline.load_plan(path))
 

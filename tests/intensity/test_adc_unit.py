@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radresp.core import Grid, Mask, NoteKind, Roi, Sequence, Unit, Volume
+from radresp.core.volume import image_of
 from radresp.errors import GeometryError, InputError
 from radresp.intensity import AdcUnit, adc_volume
 
@@ -133,3 +134,15 @@ def test_real_map_in_mm2_per_s_equals_the_scanner_integers():
     integers = np.stack([d.pixel_array for d in read])
     np.testing.assert_allclose(volume.array, integers, atol=1e-3)
     assert step.notes[0].code == "ADC_UNITS"
+
+
+def test_a_few_voxels_without_a_number_are_declared_unmeasured():
+    grid = make_grid((20, 20, 20))
+    values = np.full((20, 20, 20), 0.0011)
+    values[3, 4, 5] = np.nan
+    volume, step = adc_volume(image_of(values, grid))
+    assert volume.array[3, 4, 5] == 0
+    assert volume.background is not None
+    assert volume.background[5, 4, 3] == 1
+    assert volume.array[3, 4, 6] == pytest.approx(1100)
+    assert [note.code for note in step.notes] == ["ADC_UNITS"]

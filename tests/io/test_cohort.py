@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from radresp.core import NoteKind, RegionKey, Roi, Sequence, Timepoint
 from radresp.errors import CohortError, InputError, PlanError
 from radresp.io import text_table
+from radresp.io.case_folder import find_case
+from radresp.io.case_roles import IMAGES, MASKS
 from radresp.io.clinical_columns import CLINICAL
-from radresp.io.cohort import IMAGES, MASKS, find_case, load_cohort
+from radresp.io.cohort import load_cohort
 
 PRE, POST, T2, DWI, ADC = Timepoint.PRE, Timepoint.POST, Sequence.T2, Sequence.DWI, Sequence.ADC
 
@@ -384,3 +386,61 @@ def test_links_of_a_case_folder_may_lead_into_the_data_root(tmp_path: Path) -> N
     assert caught.value.code == "PATH_OUTSIDE_ROOT"
     files = find_case(case.parent, tmp_path / "data")
     assert (files.case_id, files.root) == ("p1", (tmp_path / "data").resolve())
+
+
+@pytest.mark.parametrize(
+    ("cell", "path", "choice"),
+    [
+        ("a/seg.dcm#3", "a/seg.dcm", "3"),
+        ("a/rs.dcm#GTV node", "a/rs.dcm", "GTV node"),
+        ("a/rs.dcm # /^GTV#1/", "a/rs.dcm", "/^GTV#1/"),
+        ("p.nii.gz#>=0.5", "p.nii.gz", ">=0.5"),
+        ("seg.dcm#tumour>=0.5", "seg.dcm", "tumour>=0.5"),
+        ("m.nii.gz#1+2", "m.nii.gz", "1+2"),
+        ("m.nii.gz", "m.nii.gz", None),
+    ],
+)
+def test_a_mask_cell_names_one_outline_of_a_file(tmp_path, cell, path, choice) -> None:
+    (case,) = load_cohort(table(tmp_path, f'case_id,pre_t2,pre_tumour\na,t2,"{cell}"\n')).cases
+    key = RegionKey(PRE, T2, Roi.TUMOUR)
+    assert case.masks == {key: case.root / path}
+    assert case.choices == ({key: choice} if choice else {})
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ("m.nii#", "MASK_CHOICE"),
+        ("m.nii#/(/", "MASK_CHOICE"),
+        ("m.nii#1>=2", "MASK_CHOICE"),
+        ("#3", "CSV_FORMAT"),
+        ("none", "CSV_FORMAT"),
+        ("N/A", "CSV_FORMAT"),
+        ("NA", "CSV_FORMAT"),
+        ("Empty", "CSV_FORMAT"),
+        ("empty", "CSV_FORMAT"),
+        ("here#2.nii", "CSV_FORMAT"),
+    ],
+)
+def test_an_unclear_mask_cell_is_refused_at_its_place(tmp_path, cell, code) -> None:
+    (tmp_path / "here#2.nii").touch()
+    error = refusal(tmp_path, f"case_id,pre_t2,pre_tumour\na,t2,{cell}\n")
+    assert error.code == code
+    assert "line 2, column 'pre_tumour'" in error.found
+
+
+def test_no_visible_residual_is_a_state_the_table_says(tmp_path) -> None:
+    text = "case_id,post_t2,post_residual,post_adc_residual\na,t2,empty,empty\nb,t2,,m.nii\n"
+    said, drawn = load_cohort(table(tmp_path, text)).cases
+    residuals = {RegionKey(POST, T2, Roi.RESIDUAL), RegionKey(POST, ADC, Roi.RESIDUAL)}
+    assert said.empty == residuals
+    assert said.masks == {}
+    assert (drawn.empty, set(drawn.masks)) == (set(), {RegionKey(POST, ADC, Roi.RESIDUAL)})
+    for column in ("post_bed", "post_tumour", "pre_residual"):
+        error = refusal(tmp_path, f"case_id,post_t2,{column}\na,t2,empty\n")
+        assert "only a residual after treatment" in error.expected
+
+
+def test_a_hash_is_part_of_an_image_path(tmp_path) -> None:
+    (case,) = load_cohort(table(tmp_path, "case_id,pre_t2\na,t#2.nii\n")).cases
+    assert case.images[PRE, T2].name == "t#2.nii"

@@ -13,7 +13,12 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from builders import shared_data
-from pydicom.uid import ImplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+    generate_uid,
+)
 
 from radresp.core import Grid, NoteKind, Sequence
 from radresp.errors import InputError, RadrespError
@@ -263,26 +268,25 @@ def test_damaged_compressed_pixels_are_refused(tmp_path):
 
 
 def test_deflated_data_set_is_refused_before_inflating(tmp_path):
-    folder = make.write_series(tmp_path / "t2", make.make_series())
-    path = make.file_of(folder, 2)
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99", 1))
+    datasets = make.make_series()
+    datasets[2].file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     with pytest.raises(InputError) as caught:
-        read_series(folder)
+        read_series(make.write_series(tmp_path / "t2", datasets))
     assert caught.value.code == "DCM_CODEC"
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
     folder = make.write_series(tmp_path / "t2", make.make_series())
     path = make.file_of(folder, 1)
-    original = pydicom.dcmread
+    original = os.pread
 
-    def slow_read(source, *arguments, **options):
-        if source == path:
+    def slow_read(descriptor, *arguments):
+        if os.path.sameopenfile(descriptor, (handle := path.open()).fileno()):
             os.utime(path, ns=(1, 1))
-        return original(source, *arguments, **options)
+        handle.close()
+        return original(descriptor, *arguments)
 
-    monkeypatch.setattr("pydicom.dcmread", slow_read)
+    monkeypatch.setattr("os.pread", slow_read)
     with pytest.raises(InputError) as caught:
         read_series(folder)
     assert caught.value.code == "INPUT_CHANGED"
@@ -476,13 +480,10 @@ def test_real_multivendor_dwi_equals_an_independent_conversion(vendor):
         )
 
 
-@pytest.mark.parametrize(
-    ("vendor", "code"), [("philips", "DCM_MODALITY"), ("philips_enhanced", "DCM_ENHANCED")]
-)
-def test_real_series_this_reader_does_not_take_are_refused(vendor, code):
+def test_real_fragment_of_two_slices_is_refused():
     with pytest.raises(InputError) as caught:
-        load_images(shared_data("multivendor_dwi_small", vendor, "dicom"))
-    assert caught.value.code == code
+        load_images(shared_data("multivendor_dwi_small", "philips", "dicom"))
+    assert caught.value.code == "DCM_MODALITY"
 
 
 def test_real_folder_of_five_series_is_refused_with_a_table():

@@ -10,7 +10,7 @@ from builders import ORIENTATIONS, make_grid, make_mask, shared_data
 from radresp.core import Grid, Mask, NoteKind, Roi
 from radresp.errors import GeometryError, InputError
 from radresp.io.dicom_series import read_series
-from radresp.io.masks_in import load_mask
+from radresp.io.masks_in import empty_mask, load_mask, split_choice
 
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 GRID = make_grid(size=(24, 20, 12))
@@ -68,20 +68,20 @@ def test_several_labels_need_a_choice(tmp_path):
     labels = ball().astype(np.int16)
     labels[:4, :3, :3] = 5
     path = save(tmp_path / "m.nii", labels)
-    with pytest.raises(InputError, match="2 labels: 1, 5") as caught:
+    with pytest.raises(InputError, match=r"2 outlines; expected one of .*: 1, 5;") as caught:
         load(path)
     assert caught.value.code == "MASK_LABEL"
-    mask, step = load(path, label=5)
+    mask, step = load(path, choice="5")
     assert np.array_equal(mask.array, labels == 5)
     assert "MASK_LABEL" in found(step, NoteKind.INFO)
-    with pytest.raises(InputError, match=r"no label 3; expected one of .*: 1, 5") as caught:
-        load(path, label=3)
+    with pytest.raises(InputError, match=r"'3' fits nothing; expected one of .*: 1, 5;") as caught:
+        load(path, choice="3")
     assert caught.value.code == "MASK_LABEL"
 
 
 def test_many_labels_are_listed_shortly(tmp_path):
     labels = np.arange(GRID.size[0] * GRID.size[1] * GRID.size[2], dtype=np.int32) % 300
-    with pytest.raises(InputError, match=r"299 labels: .* and 287 more"):
+    with pytest.raises(InputError, match=r"299 outlines; .* and 287 more"):
         load(save(tmp_path / "m.nii", labels.reshape(GRID.size[::-1])))
 
 
@@ -166,6 +166,64 @@ def test_empty_mask_of_another_grid_may_be_resampled(tmp_path):
     assert mask.grid == GRID
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+@pytest.mark.parametrize("flips", [(0,), (1,), (0, 1), (0, 1, 2)])
+def test_the_same_voxels_in_another_order_are_placed_exactly(tmp_path, order, flips):
+    """As a tool does that turns masks to RAS before it saves them."""
+    drawn = ball()
+    drawn[2, 3, 4] = 1  # nothing symmetric
+    affine, stored = GRID.affine, drawn.transpose(2, 1, 0)
+    for axis in flips:
+        start = np.zeros(4)
+        start[axis], start[3] = stored.shape[axis] - 1, 1
+        affine = affine.copy()
+        affine[:, 3] = affine @ start
+        affine[:, axis] *= -1
+        stored = np.flip(stored, axis)
+    affine = affine[:, [*order, 3]]
+    image = nib.Nifti1Image(np.ascontiguousarray(stored.transpose(order)), TO_RAS @ affine)
+    image.set_sform(TO_RAS @ affine, 1)
+    nib.save(image, tmp_path / "m.nii")
+    mask, step = load(tmp_path / "m.nii")
+    assert np.array_equal(mask.array, drawn == 1)
+    assert mask.grid == GRID
+    assert found(step, NoteKind.FIX) == ["MASK_REORDERED"]
+
+
+def test_a_part_of_the_image_is_placed_and_a_part_that_sticks_out_is_refused(tmp_path):
+    inner = Grid((10, 9, 5), GRID.spacing_mm, GRID.to_mm((7.0, 6.0, 3.0)), GRID.direction)
+    part = ball()[3:8, 6:15, 7:17]
+    mask, step = load(save(tmp_path / "m.nii", part, inner))
+    assert np.array_equal(mask.array[3:8, 6:15, 7:17], part == 1)
+    assert mask.voxel_count == part.sum()
+    assert found(step, NoteKind.FIX) == ["MASK_REORDERED"]
+    beyond = Grid((10, 9, 5), GRID.spacing_mm, GRID.to_mm((20.0, 6.0, 3.0)), GRID.direction)
+    between = Grid((10, 9, 5), GRID.spacing_mm, GRID.to_mm((7.5, 6.0, 3.0)), GRID.direction)
+    for grid in (beyond, between):
+        with pytest.raises(GeometryError) as caught:
+            load(save(tmp_path / "m.nii", part, grid))
+        assert caught.value.code == "MASK_GEOMETRY"
+
+
+@pytest.mark.parametrize("top", [1.0, 0.9])
+def test_a_probability_map_is_cut_only_at_a_declared_threshold(tmp_path, top):
+    fractions = (ball() * top * np.linspace(0.2, 1, 24)).astype(np.float32)
+    path = save(tmp_path / "m.nii", fractions)
+    with pytest.raises(InputError) as caught:
+        load(path)
+    assert (caught.value.code, caught.value.found) == ("MASK_NOT_INTEGER", "a probability map")
+    mask, step = load(path, choice=">=0.5")
+    assert np.array_equal(mask.array, fractions >= np.float32(0.5))
+    assert found(step) == ["MASK_THRESHOLD"]
+    assert step.settings["choice"] == ">=0.5"
+    with pytest.raises(InputError) as caught:
+        load(path, choice="1>=0.5")
+    assert caught.value.code == "MASK_CHOICE"
+    with pytest.raises(InputError) as caught:
+        load(save(tmp_path / "m.nii", ball() * 7.5), choice=">=0.5")
+    assert caught.value.code == "MASK_NOT_INTEGER"
+
+
 def test_several_volumes_are_no_mask(tmp_path):
     image = nib.Nifti1Image(np.ones((4, 3, 2, 2), np.uint8), np.eye(4))
     image.set_sform(np.eye(4), 1)
@@ -179,6 +237,21 @@ def test_a_folder_is_no_mask(tmp_path):
     with pytest.raises(InputError) as caught:
         load(tmp_path)
     assert caught.value.code == "NOT_A_FILE"
+
+
+def test_a_declared_empty_mask_lies_on_its_image():
+    mask, step = empty_mask(Roi.RESIDUAL, GRID)
+    assert mask.is_empty
+    assert mask.grid == GRID
+    assert found(step) == ["MASK_EMPTY"]
+
+
+def test_a_mask_argument_is_taken_apart_unless_a_file_is_called_so(tmp_path):
+    path = tmp_path / "a#b.nii"
+    assert split_choice(path) == (tmp_path / "a", "b.nii")
+    assert split_choice(tmp_path / "seg.dcm") == (tmp_path / "seg.dcm", None)
+    path.touch()
+    assert split_choice(path) == (path, None)
 
 
 @pytest.mark.parametrize("name", ["gland_AI_Bosma22b", "gland_AI_Guerbet23"])

@@ -350,6 +350,11 @@ def test_rare_nan_becomes_zero_and_many_are_refused(tmp_path):
     array[3, 4, 5] = np.nan
     (raw,) = load_images(write(tmp_path, nifti_bytes(array)))
     assert raw.image[3, 4, 5] == 0
+    assert raw.background is not None
+    assert raw.background[3, 4, 5] == 1
+    (volume,), _ = load_volumes(tmp_path / "image.nii", Sequence.T2)
+    assert volume.background is not None
+    assert np.isnan(load_adc_image(tmp_path / "image.nii")[0][3, 4, 5])
     assert "NONFINITE" in found(raw.notes, NoteKind.FIX)
     array[0, :9, 0] = np.nan
     assert code_of(write(tmp_path, nifti_bytes(array))) == "NONFINITE"
