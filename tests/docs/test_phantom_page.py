@@ -1,4 +1,4 @@
-"""The page about the digital pelvis: its lists are what the package says, its measurements stand."""
+"""The page about the digital pelvis: its lists are the package's, its measurements stand."""
 
 from __future__ import annotations
 
