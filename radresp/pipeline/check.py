@@ -26,7 +26,7 @@ from radresp.pipeline.findings import Finding, of_error, of_note, of_table
 from radresp.pipeline.labels_check import check_labels
 from radresp.pipeline.pair import VisitFactsByTime, check_pair, visit_facts
 from radresp.pipeline.plan import Plan
-from radresp.pipeline.protocol import protocol_notes, role_notes
+from radresp.pipeline.protocol import position_notes, protocol_notes, role_notes
 from radresp.pipeline.read import load_outline, load_role, needed_sequences, needed_visits
 
 LESIONS = (Roi.TUMOUR, Roi.BED, Roi.RESIDUAL)
@@ -177,9 +177,12 @@ def check_case(
     """Everything to know about one case; facts of its visits are read when not given."""
     yield from _tried(files, "", lambda: check_pair(files, facts))
     volumes: dict[tuple[Timepoint, Sequence], tuple[Volume, ...]] = {}
+    positions: dict[Timepoint, str] = {}
     for timepoint in needed_visits(plan):
         for sequence in needed_sequences(plan, timepoint):
-            yield from _check_image(files, timepoint, sequence, volumes)
+            yield from _check_image(files, timepoint, sequence, volumes, positions)
+    for note in position_notes(positions):
+        yield of_note(files.case_id, "", note)
     outlines: dict[RegionKey, Mask] = {}
     for key in files.masks:
         image = volumes.get((key.timepoint, key.sequence))
@@ -198,6 +201,7 @@ def _check_image(
     timepoint: Timepoint,
     sequence: Sequence,
     volumes: dict[tuple[Timepoint, Sequence], tuple[Volume, ...]],
+    positions: dict[Timepoint, str],
 ) -> Iterator[Finding]:
     role = f"{timepoint}.{sequence}"
     try:
@@ -206,6 +210,7 @@ def _check_image(
         yield of_error(files, role, error)
         return
     volumes[timepoint, found[0].sequence] = found
+    positions.setdefault(timepoint, str(steps[0].settings.get("patient_position", "")))
     for step in steps:
         yield from (of_note(files.case_id, role, note) for note in step.notes)
 

@@ -70,3 +70,16 @@ def role_notes(volumes: Volumes) -> Iterator[tuple[str, Note]]:
                     action="check that the two are not exchanged",
                 )
                 yield f"{timepoint}.{Sequence.T2}", note
+
+
+def position_notes(positions: Mapping[Timepoint, str]) -> Iterator[Note]:
+    """Whether the patient lay otherwise at the second visit; geometry does not depend on it."""
+    told = [position for position in positions.values() if position]
+    if len(set(told)) > 1:
+        yield Note(
+            NoteKind.WARNING,
+            "POSITION_CHANGED",
+            f"the patient lay as {' then '.join(told)}",
+            expected="one position at both visits",
+            action="look at the registration of this case",
+        )
