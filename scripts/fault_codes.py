@@ -66,7 +66,17 @@ def _code_and_effect(call: ast.Call) -> tuple[str, str] | None:
     if name == "Note" and len(texts) == 2 and _is_code(texts[1]):
         kind = getattr(call.args[0], "attr", "")
         return str(texts[1]), KINDS.get(kind, "note")
-    return None
+    return _told_by_a_command(call, name)
+
+
+def _told_by_a_command(call: ast.Call, name: str) -> tuple[str, str] | None:
+    """Codes that are no error and no note: findings of ``check``, open rows of ``index``."""
+    words = [*call.args, *(k.value for k in call.keywords)]
+    codes = [w.value for w in words if isinstance(w, ast.Constant) and _is_code(w.value)]
+    effects = {"Finding": "told by `check`", "Visits": "row of `index` left to a person"}
+    if name not in effects or not codes:
+        return None
+    return str(codes[0]), effects[name]
 
 
 def _is_code(text: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from radresp.cli.common import (
     running,
 )
 
-COLUMNS = ["severity", "code", "case_id", "role", "found", "expected", "action"]
+COLUMNS = ["severity", "code", "case_id", "role", "file", "found", "expected", "action"]
 
 
 def check_command(
@@ -32,19 +33,35 @@ def check_command(
     input_path: InputAlias = None,
     root: DataRoot = None,
     plan: PlanFile = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option("--outcomes", help="Outcome table to hold against the cohort, for training."),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Also write the findings to this table.")
+    ] = None,
     progress: ProgressChoice = Progress.AUTO,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
     """List every problem of every case of a cohort."""
     with running("check", as_json=as_json, debug=debug) as run:
-        cases = pipeline.open_cases(one_of(cohort, input_path, "COHORT"), root=root)
-        whole = len(cases.cases)
+        path = one_of(cohort, input_path, "COHORT")
         with Ticker(progress) as ticker:
-            tick = ticker.stage("checking", whole)
-            result = pipeline.check_cohort(cases, pipeline.load_plan(plan), progress=tick)
+            result = pipeline.check_table(
+                path,
+                pipeline.load_plan(plan),
+                root=root,
+                outcomes=outcomes,
+                started=lambda whole: ticker.stage("checking", whole),
+            )
         run.exit_code = result.exit_code
         findings = [finding.record() for finding in result.findings]
-        run.result = {"cases": whole, "refused": list(result.refused), "findings": findings}
+        whole, refused = len(result.cases), list(result.refused)
+        run.result = {"cases": whole, "refused": refused, "findings": findings}
+        if csv is not None:
+            pipeline.save_findings(result.findings, csv, inputs=(path, outcomes))
         run.say(as_table(findings, COLUMNS))
-        run.say(f"{whole} cases checked, {len(result.refused)} would be refused")
+        counts = Counter(finding["severity"] for finding in findings)
+        told = ", ".join(f"{count} {severity}" for severity, count in sorted(counts.items()))
+        run.say(f"{whole} cases checked, {len(refused)} would be refused ({told or 'no findings'})")

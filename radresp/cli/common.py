@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from radresp.errors import ExitCode, PlanError, RadrespError
+from radresp.errors import ExitCode, OutputError, PlanError, RadrespError
 from radresp.notice import INTENDED_USE
 from radresp.pipeline import interrupt
 
@@ -136,7 +136,9 @@ class Run:
             return
         # A run that failed must not pass itself off as the one that made what lies there.
         if error is None or not (self.output / "run.json").exists():
-            self._write_record(self.output, status)
+            told = () if error is None else (OutputError,)  # one trouble is told, not two
+            with suppress(*told):
+                self._write_record(self.output, status)
 
     def _root_of(self, error: RadrespError) -> Path:
         """What the error's file is shown relative to: the output folder or the data root."""

@@ -15,6 +15,7 @@ from radresp.io.dicom_out import save_dicom_series
 from radresp.io.dicom_out_study import DicomSeries, DicomStudy
 from radresp.io.identifiers import privacy_notes
 from radresp.io.images import RawImage, load_adc_image, load_images, load_volumes
+from radresp.io.input_file import is_there
 from radresp.io.json_file import read_json
 from radresp.io.masks_in import empty_mask, load_mask, split_choice
 from radresp.io.model_folder import ModelFolder, load_model, save_model
@@ -56,6 +57,7 @@ __all__ = [
     "find_case",
     "find_series",
     "hidden_shift",
+    "is_there",
     "keyed_hash",
     "load_adc_image",
     "load_cohort",

@@ -12,7 +12,7 @@ from pathlib import Path
 from radresp.errors import InputError
 from radresp.io.dicom_bvalue import HIGHEST_B_S_PER_MM2
 from radresp.io.dwi_repeats import Direction
-from radresp.io.input_file import check_file
+from radresp.io.input_file import check_file, is_there
 
 _LARGEST_BYTES = 2**18
 
@@ -31,7 +31,7 @@ def read_b_values(image: Path) -> tuple[float, ...] | None:
         ``DWI_BVALUE_MISSING`` when the file holds anything but b-values.
     """
     path = _beside(image, ".bval")
-    if not path.exists():
+    if not is_there(path):
         return None
     rows = _rows(path)
     found = tuple(round(value, 1) for row in rows for value in row)
@@ -56,7 +56,7 @@ def read_directions(image: Path, count: int) -> tuple[Direction | None, ...]:
         ``DWI_BVALUE_MISSING`` when the file does not hold three rows of ``count`` numbers.
     """
     path = _beside(image, ".bvec")
-    if not path.exists():
+    if not is_there(path):
         return (None,) * count
     rows = _rows(path)
     if len(rows) != 3 or any(len(row) != count for row in rows):

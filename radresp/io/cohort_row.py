@@ -10,6 +10,7 @@ from radresp.errors import PlanError
 from radresp.io.case_roles import IMAGES, MASKS, SERIES, ImageKey, check_inside
 from radresp.io.clinical_columns import CLINICAL
 from radresp.io.identifiers import CASE_ID, check_case_id, shown
+from radresp.io.input_file import is_there
 from radresp.io.mask_choice import parse_choice
 from radresp.io.series_choice import FORM, SERIES_CHOICE
 from radresp.io.text_table import TextTable
@@ -136,7 +137,7 @@ def _mask_cell(table: TextTable, where: str, text: str, root: Path) -> tuple[str
         )
     if not mark:
         return path, ""
-    if not path or (root / text).exists():
+    if not path or is_there(root / text):
         raise table.fault(
             found,
             expected="a path without '#', and behind '#' which outline of the file is meant",

@@ -74,6 +74,14 @@ def is_folder(path: Path) -> bool:
     return stat.S_ISDIR(_state(path).st_mode)
 
 
+def is_there(path: Path) -> bool:
+    """Whether something has this name; a name the system cannot even look up has nothing."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def files_below(folder: Path) -> tuple[Path, ...]:
     """All visible entries below a folder that are not folders, sorted; links are not walked."""
     found: list[Path] = []

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from radresp.errors import InputError
-from radresp.io.input_file import check_file
+from radresp.io.input_file import check_file, is_there
 
 ENDINGS = (".json", ".csv", ".tsv")
 _IMAGES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd")
@@ -35,7 +35,7 @@ def read_label_names(image: Path) -> dict[str, int]:
         ``MASK_NAMES`` when the table cannot be read, names a label twice, or when there are
         several tables.
     """
-    found = [path for ending in ENDINGS if (path := _beside(image, ending)).exists()]
+    found = [path for ending in ENDINGS if is_there(path := _beside(image, ending))]
     if len(found) > 1:
         raise _bad(found[1], "one table of names, not several")
     if not found:

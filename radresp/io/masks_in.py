@@ -13,7 +13,7 @@ from pathlib import Path
 from radresp.core import Grid, Mask, Note, NoteKind, Roi, Step
 from radresp.errors import InputError
 from radresp.io.dicom_guard import read_outline
-from radresp.io.input_file import check_file
+from radresp.io.input_file import check_file, is_there
 from radresp.io.label_map import read_nifti_outline, read_nrrd_outline
 from radresp.io.mask_choice import parse_choice, shown_name
 from radresp.io.mask_place import Outline, place
@@ -88,7 +88,7 @@ def load_mask(
 def split_choice(path: Path) -> tuple[Path, str | None]:
     """A mask argument of a command, taken apart: ``seg.dcm#2`` is outline 2 of seg.dcm."""
     name, mark, choice = path.name.partition("#")
-    if not mark or path.exists():
+    if not mark or is_there(path):
         return path, None
     return path.with_name(name), choice
 

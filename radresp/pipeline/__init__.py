@@ -8,6 +8,7 @@ from typing import Any
 _ROOMS = {
     "WORK_FOLDER": "index_run",
     "check_cohort": "check",
+    "check_table": "check",
     "describe_methods": "methods",
     "describe_series": "single",
     "extract_case": "extract",
@@ -33,6 +34,7 @@ _ROOMS = {
     "register_files": "single",
     "run_demo": "demo",
     "run_index": "index_run",
+    "save_findings": "findings",
     "save_model": "train",
     "save_prepared": "page",
     "save_registered": "single",

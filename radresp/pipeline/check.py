@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from radresp import io, masks
 from radresp.core import (
@@ -19,52 +20,26 @@ from radresp.core import (
     Volume,
     resample_mask,
 )
-from radresp.errors import ExitCode, RadrespError, relative_name
-from radresp.pipeline.pair import check_pair
+from radresp.errors import ExitCode, RadrespError
+from radresp.pipeline.cross_check import shared_masks, shared_patients
+from radresp.pipeline.findings import Finding, of_error, of_note, of_table
+from radresp.pipeline.labels_check import check_labels
+from radresp.pipeline.pair import VisitFactsByTime, check_pair, visit_facts
 from radresp.pipeline.plan import Plan
+from radresp.pipeline.protocol import position_notes, protocol_notes, role_notes
 from radresp.pipeline.read import load_outline, load_role, needed_sequences, needed_visits
 
 LESIONS = (Roi.TUMOUR, Roi.BED, Roi.RESIDUAL)
-ESGAR_SLICE_MM = 3.0
-ESGAR_HIGH_B_S_PER_MM2 = 800.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing to know about one case.
-
-    Parameters
-    ----------
-    case_id : str
-        Name of the case; empty for the table itself.
-    role : str
-        What it concerns, for example ``"post.t2"``; empty for the whole case.
-    severity : str
-        ``refused``, ``warning``, ``fix`` or ``info``.
-    code, file, found, expected, action : str
-        As in errors and notes.
-    """
-
-    case_id: str
-    role: str
-    severity: str
-    code: str
-    file: str
-    found: str
-    expected: str
-    action: str
-
-    def record(self) -> dict[str, str]:
-        """The finding as a JSON-ready dictionary."""
-        return {name: getattr(self, name) for name in self.__slots__}
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """All findings of a cohort."""
+    """All findings of a cohort; ``stopped`` when a fault of a table would stop every command."""
 
     cases: tuple[str, ...]
     findings: tuple[Finding, ...]
+    stopped: bool = False
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -74,14 +49,80 @@ class CheckResult:
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 nothing refused, 4 some cases refused, 5 all."""
+        """0 nothing refused, 2 a table is, 4 some cases are, 5 all."""
+        if self.stopped:
+            return ExitCode.USAGE
         if len(self.refused) == len(self.cases):
             return ExitCode.NONE_USABLE
         return ExitCode.SOME_REFUSED if self.refused else ExitCode.FINISHED
 
 
+def check_table(
+    path: Path,
+    plan: Plan,
+    *,
+    root: Path | None = None,
+    outcomes: Path | None = None,
+    started: Callable[[int], Progress | None] | None = None,
+) -> CheckResult:
+    """Check a cohort table, or the folder of one case, with everything it names.
+
+    Parameters
+    ----------
+    path : Path
+        CSV table or case folder.
+    plan : Plan
+        Says which visits and sequences are needed, and the rules for masks.
+    root : Path, optional
+        Data root.
+    outcomes : Path, optional
+        Outcome table to hold against the cohort, as for training.
+    started : callable, optional
+        Called with the number of cases; returns what to tell of progress.
+
+    Returns
+    -------
+    CheckResult
+        Every fault of the tables first, then the cases in their order.
+
+    Raises
+    ------
+    PlanError
+        When the table as a whole cannot be read.
+    CohortError
+        ``NO_CASES``.
+    """
+    faults: tuple[io.CellError, ...] = ()
+    if path.is_dir():
+        files = io.find_case(path, root)
+        cohort = io.Cohort((files,), (), files.root)
+    else:
+        cohort, faults = io.read_cohort(path, root)
+    findings = [of_table(fault, path.name) for fault in faults]
+    stopped = bool(findings)
+    if outcomes is not None:
+        said = check_labels(cohort, outcomes)
+        findings += said
+        stopped |= any(finding.severity == "refused" for finding in said)
+    progress = None if started is None else started(len(cohort.cases))
+    missing = frozenset((fault.case or "", fault.column) for fault in faults)
+    result = check_cohort(
+        cohort, plan, progress=progress, training=outcomes is not None, missing=missing
+    )
+    stopped |= any(
+        f.code == "PATIENT_DUPLICATE" and f.severity == "refused" for f in result.findings
+    )
+    named = dict.fromkeys([*result.cases, *(fault.case for fault in faults if fault.case)])
+    return CheckResult(tuple(named), (*findings, *result.findings), stopped)
+
+
 def check_cohort(
-    cohort: io.Cohort, plan: Plan, *, progress: Callable[[int, int], None] | None = None
+    cohort: io.Cohort,
+    plan: Plan,
+    *,
+    progress: Progress | None = None,
+    training: bool = False,
+    missing: frozenset[tuple[str, str]] = frozenset(),
 ) -> CheckResult:
     """Read every image and mask of every case and list whatever is wrong or odd.
 
@@ -93,37 +134,65 @@ def check_cohort(
         Says which visits and sequences are needed, and the rules for masks.
     progress : callable, optional
         Called with (cases done, all).
+    training : bool, optional
+        One patient under two ids refuses a training run; otherwise it is a warning.
+    missing : frozenset of (str, str), optional
+        Case and column of cells that are at fault already: an image not read because of them is
+        not missing.
 
     Returns
     -------
     CheckResult
         In the order of the table; refusals first within a case.
     """
-    findings = [_of_note("", "", note) for note in cohort.notes]
+    findings = [of_note("", "", note) for note in cohort.notes]
+    facts: dict[str, VisitFactsByTime] = {}
     for done, files in enumerate(cohort.cases, start=1):
-        found = list(check_case(files, plan))
+        facts[files.case_id] = _facts(files)
+        found = [
+            finding
+            for finding in check_case(files, plan, facts[files.case_id])
+            if finding.code != "MISSING_INPUT"
+            or (files.case_id, finding.role.replace(".", "_")) not in missing
+        ]
         findings += sorted(found, key=lambda finding: finding.severity != "refused")
         if progress is not None:
             progress(done, len(cohort.cases))
-    findings += _shared_masks(cohort.cases)
+    findings += shared_masks(cohort.cases)
+    findings += shared_patients(cohort.cases, facts, refuse=training)
     return CheckResult(tuple(files.case_id for files in cohort.cases), tuple(findings))
 
 
-def check_case(files: CaseFiles, plan: Plan) -> Iterator[Finding]:
-    """Everything to know about one case."""
-    yield from _tried(files, "", lambda: check_pair(files))
+def _facts(files: CaseFiles) -> VisitFactsByTime:
+    """Who and when by the headers; what cannot be read is said when its image is read."""
+    try:
+        return visit_facts(files)
+    except RadrespError:
+        return {}
+
+
+def check_case(
+    files: CaseFiles, plan: Plan, facts: VisitFactsByTime | None = None
+) -> Iterator[Finding]:
+    """Everything to know about one case; facts of its visits are read when not given."""
+    yield from _tried(files, "", lambda: check_pair(files, facts))
     volumes: dict[tuple[Timepoint, Sequence], tuple[Volume, ...]] = {}
+    positions: dict[Timepoint, str] = {}
     for timepoint in needed_visits(plan):
         for sequence in needed_sequences(plan, timepoint):
-            yield from _check_image(files, timepoint, sequence, volumes)
+            yield from _check_image(files, timepoint, sequence, volumes, positions)
+    for note in position_notes(positions):
+        yield of_note(files.case_id, "", note)
     outlines: dict[RegionKey, Mask] = {}
     for key in files.masks:
         image = volumes.get((key.timepoint, key.sequence))
         if image:
             yield from _check_mask(files, key, image[0], plan, outlines)
     for (timepoint, sequence), found in volumes.items():
-        for note in _protocol_notes(timepoint, sequence, found):
-            yield _of_note(files.case_id, f"{timepoint}.{sequence}", note)
+        for note in protocol_notes(timepoint, sequence, found):
+            yield of_note(files.case_id, f"{timepoint}.{sequence}", note)
+    for role, note in role_notes(volumes):
+        yield of_note(files.case_id, role, note)
     yield from _coverage(files, volumes, outlines)
 
 
@@ -132,16 +201,18 @@ def _check_image(
     timepoint: Timepoint,
     sequence: Sequence,
     volumes: dict[tuple[Timepoint, Sequence], tuple[Volume, ...]],
+    positions: dict[Timepoint, str],
 ) -> Iterator[Finding]:
     role = f"{timepoint}.{sequence}"
     try:
         found, steps = load_role(files, timepoint, sequence)
     except RadrespError as error:
-        yield _of_error(files, role, error)
+        yield of_error(files, role, error)
         return
     volumes[timepoint, found[0].sequence] = found
+    positions.setdefault(timepoint, str(steps[0].settings.get("patient_position", "")))
     for step in steps:
-        yield from (_of_note(files.case_id, role, note, files) for note in step.notes)
+        yield from (of_note(files.case_id, role, note) for note in step.notes)
 
 
 def _check_mask(
@@ -157,43 +228,11 @@ def _check_mask(
         if not (key.roi is Roi.RESIDUAL and mask.is_empty):  # "no visible residual" is an answer
             notes += masks.check_mask(mask, image, plan.rules).notes
     except RadrespError as error:
-        yield _of_error(files, str(key), error)
+        yield of_error(files, str(key), error)
         return
     outlines[key] = mask
     for note in notes:
-        yield _of_note(files.case_id, str(key), note, files)
-
-
-def _protocol_notes(
-    timepoint: Timepoint, sequence: Sequence, volumes: tuple[Volume, ...]
-) -> Iterator[Note]:
-    """What ESGAR asks of a rectal MRI and these images do not give (clinical.md 2.3)."""
-    spacing = volumes[0].grid.spacing_mm
-    if sequence is Sequence.T2 and spacing[2] > ESGAR_SLICE_MM * 1.05:
-        yield Note(
-            NoteKind.WARNING,
-            "SLICE_THICKNESS",
-            f"T2 slices every {spacing[2]:.2g} mm",
-            expected=f"at most {ESGAR_SLICE_MM:g} mm (ESGAR)",
-        )
-    if sequence is not Sequence.DWI:
-        return
-    b_values = [volume.b_s_per_mm2 or 0.0 for volume in volumes]
-    said = ", ".join(f"{b:g}" for b in b_values)
-    if max(b_values) < ESGAR_HIGH_B_S_PER_MM2:
-        yield Note(
-            NoteKind.WARNING,
-            "B_HIGH_LOW",
-            f"b-values {said} s/mm2",
-            expected=f"a high b of at least {ESGAR_HIGH_B_S_PER_MM2:g} (ESGAR)",
-        )
-    if min(b_values) > 0:
-        yield Note(
-            NoteKind.INFO,
-            "NO_B0",
-            f"b-values {said} s/mm2, none at 0",
-            action="the lowest b-value stands in for S0 in the ADC fit",
-        )
+        yield of_note(files.case_id, str(key), note)
 
 
 def _coverage(
@@ -218,55 +257,13 @@ def _coverage(
                 f"{share:.0%} of its volume; one voxel is {coarse:.1f} T2 voxels",
                 expected="the whole outline inside the diffusion field of view",
             )
-            yield _of_note(files.case_id, f"{key.timepoint}.{sequence}", note)
-
-
-def _shared_masks(cases: tuple[CaseFiles, ...]) -> Iterator[Finding]:
-    seen: dict[str, str] = {}
-    for files in cases:
-        for key, path in files.masks.items():
-            if not path.is_file():
-                continue
-            digest = io.sha256_of(path)
-            other = seen.setdefault(digest, files.case_id)
-            if other != files.case_id:
-                yield Finding(
-                    files.case_id,
-                    str(key),
-                    "refused",
-                    "MASK_DUPLICATE",
-                    relative_name(path, files.root),
-                    f"the same mask as in case {other}",
-                    "an outline of its own for each case",
-                    "check the paths of both cases",
-                )
+            yield of_note(files.case_id, f"{key.timepoint}.{sequence}", note)
 
 
 def _tried(files: CaseFiles, role: str, task: Callable[[], Step]) -> Iterator[Finding]:
     try:
         step = task()
     except RadrespError as error:
-        yield _of_error(files, role, error)
+        yield of_error(files, role, error)
     else:
-        yield from (_of_note(files.case_id, role, note, files) for note in step.notes)
-
-
-def _of_error(files: CaseFiles, role: str, error: RadrespError) -> Finding:
-    placed = error.located(case=files.case_id, root=files.root)
-    return Finding(
-        files.case_id,
-        role,
-        "refused",
-        placed.code,
-        placed.file or "",
-        placed.found,
-        placed.expected,
-        placed.action,
-    )
-
-
-def _of_note(case_id: str, role: str, note: Note, files: CaseFiles | None = None) -> Finding:
-    file = note.file
-    return Finding(
-        case_id, role, str(note.kind), note.code, file, note.found, note.expected, note.action
-    )
+        yield from (of_note(files.case_id, role, note) for note in step.notes)

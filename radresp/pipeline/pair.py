@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from itertools import combinations
 from pathlib import Path
 
 from radresp import io
@@ -16,13 +17,28 @@ SHORTEST_COURSE_DAYS = 14
 PELVIC_PARTS = frozenset({"RECTUM", "PELVIS", "COLON", "ABDOMENPELVIS", "ABDOMEN"})
 
 
-def check_pair(files: CaseFiles) -> Step:
+VisitFactsByTime = Mapping[Timepoint, io.VisitFacts]
+
+
+def visit_facts(files: CaseFiles) -> VisitFactsByTime:
+    """Whose and when each visit's T2 is, by its headers."""
+    paths = {t: files.images.get((t, Sequence.T2)) for t in Timepoint}
+    return {
+        t: io.read_visit_facts(p, files.series.get((t, Sequence.T2)))
+        for t, p in paths.items()
+        if p is not None and io.is_there(p)
+    }
+
+
+def check_pair(files: CaseFiles, facts: VisitFactsByTime | None = None) -> Step:
     """Check that the two visits of a case are one patient's, in order.
 
     Parameters
     ----------
     files : CaseFiles
         Addresses. Dates in the table win over dates in DICOM headers.
+    facts : mapping of Timepoint to VisitFacts, optional
+        Of `visit_facts`; read here when not given or empty.
 
     Returns
     -------
@@ -32,7 +48,7 @@ def check_pair(files: CaseFiles) -> Step:
     Raises
     ------
     InputError
-        ``PAIR_PATIENT_MISMATCH``, ``PAIR_ORDER``, ``MASK_REUSED``.
+        ``PAIR_PATIENT_MISMATCH``, ``PAIR_ORDER``, ``MASK_REUSED``, ``ROLE_MISMATCH``.
 
     Notes
     -----
@@ -40,12 +56,8 @@ def check_pair(files: CaseFiles) -> Step:
     given in days, never as dates.
     """
     _check_masks_differ(files)
-    paths = {t: files.images.get((t, Sequence.T2)) for t in Timepoint}
-    facts = {
-        t: io.read_visit_facts(p, files.series.get((t, Sequence.T2)))
-        for t, p in paths.items()
-        if p is not None and p.exists()
-    }
+    _check_roles_differ(files)
+    facts = facts or visit_facts(files)
     notes = list(_reused_images(files))
     pre, post = facts.get(Timepoint.PRE), facts.get(Timepoint.POST)
     if pre and post and pre.patient and post.patient and pre.patient != post.patient:
@@ -119,6 +131,22 @@ def _reused_images(files: CaseFiles) -> Iterator[Note]:
             )
 
 
+def _check_roles_differ(files: CaseFiles) -> None:
+    """Refuse one image given for two roles of a visit."""
+    for timepoint in Timepoint:
+        given = [s for s in Sequence if (timepoint, s) in files.images]
+        for one, two in combinations(given, 2):
+            first, second = (timepoint, one), (timepoint, two)
+            chosen = files.series.get(first) == files.series.get(second)
+            if chosen and _same_content(files.images[first], files.images[second]):
+                raise InputError(
+                    "ROLE_MISMATCH",
+                    f"the {timepoint} {one} and the {timepoint} {two} are the same images",
+                    expected="an image of its own for each sequence",
+                    action="check the paths of this case",
+                )
+
+
 def _check_masks_differ(files: CaseFiles) -> None:
     pre = [key for key in files.masks if key.timepoint is Timepoint.PRE]
     post = [key for key in files.masks if key.timepoint is Timepoint.POST]
@@ -139,6 +167,14 @@ def _check_masks_differ(files: CaseFiles) -> None:
 
 
 def _same_content(one: Path, other: Path) -> bool:
-    if not (one.exists() and other.exists()):
+    if not (io.is_there(one) and io.is_there(other)):
         return False
-    return one.resolve() == other.resolve() or io.sha256_of(one) == io.sha256_of(other)
+    if one.resolve() == other.resolve():
+        return True
+    return _bytes_in(one) == _bytes_in(other) and io.sha256_of(one) == io.sha256_of(other)
+
+
+def _bytes_in(path: Path) -> int:
+    """Size of a file, or of all files of a folder: what differs in size need not be hashed."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

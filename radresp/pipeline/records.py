@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def input_hashes(files: CaseFiles) -> dict[str, str]:
 
     A series chosen from a folder of several has the hash of the folder and the choice.
     """
-    hashes = {r: io.sha256_of(p) if p.exists() else "" for r, p in input_paths(files).items()}
+    hashes = {r: io.sha256_of(p) if io.is_there(p) else "" for r, p in input_paths(files).items()}
     chosen = {f"{t}_{s}": choice for (t, s), choice in files.series.items()}
     return {
         role: hashlib.sha256(f"{digest} {chosen[role]}".encode()).hexdigest()
@@ -40,6 +41,12 @@ def input_hashes(files: CaseFiles) -> dict[str, str]:
         else digest
         for role, digest in hashes.items()
     }
+
+
+def image_hashes(files: CaseFiles) -> dict[str, str]:
+    """The part of `input_hashes` that is of images."""
+    images = CaseFiles(files.case_id, files.patient_key, files.root, files.images)
+    return input_hashes(replace(images, series=files.series))
 
 
 def record_path(case_id: str, folder: Path) -> Path:

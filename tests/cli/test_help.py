@@ -8,8 +8,8 @@ import pytest
 from radresp.notice import INTENDED_USE
 
 COMMANDS = [
-    "demo", "series", "check", "register", "features", "prepare", "extract", "train", "score",
-    "phantom", "methods",
+    "demo", "series", "index", "check", "register", "features", "prepare", "extract", "train",
+    "score", "phantom", "methods",
 ]  # fmt: skip
 HEAVY = ["SimpleITK", "sklearn", "pandas", "pydicom", "nibabel", "radiomics", "matplotlib"]
 

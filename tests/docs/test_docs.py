@@ -60,6 +60,12 @@ def test_the_fault_page_lists_every_code() -> None:
     assert page == script("fault_codes").page()
 
 
+def test_every_row_of_the_fault_catalogue_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    page = (ROOT / "docs/reference/fault-tests.md").read_text(encoding="utf-8")
+    assert page == script("fault_tests").page()
+
+
 def test_the_readme_begins_with_the_intended_use() -> None:
     assert INTENDED_USE in README.split("\n\n")[1]
 

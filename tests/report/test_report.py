@@ -45,7 +45,7 @@ def test_an_abstention_shows_no_number() -> None:
 
 
 @pytest.mark.parametrize("place", ["case_id", "endpoint"])
-def test_text_from_outside_is_escaped(place: str) -> None:
+def test_h05_text_from_outside_is_escaped(place: str) -> None:
     page = report.case_page(SCORE | {place: "<script>alert(1)</script>"}, [])
     assert "<script>" not in page
     assert "&lt;script&gt;" in page

@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from builders import shared_data
+from builders_canary import CANARY, PLACE, find_marks
 from commands import Shown, correlation, radresp, tree
 
 from radresp import intensity, io, masks
@@ -93,6 +94,20 @@ def test_the_same_case_gets_the_same_bytes_and_json_says_the_same(
     for name in ("p_ccr", "classes", "decision", "reasons", "qc"):
         assert first.json[name] == second.json[name]
     assert first.json["p_ccr"] == json.loads((tmp_path / "a/score.json").read_text())["p_ccr"]
+
+
+def test_h01_a_score_and_its_report_hold_no_mark(home: Path, tmp_path: Path) -> None:
+    case = tmp_path / PLACE / "new_1"
+    shutil.copytree(new_case(home), case)
+    for path in case.rglob("*.nii.gz"):
+        stored = nib.load(path)
+        stored.header["descrip"] = CANARY.encode()
+        stored.header.extensions.append(nib.nifti1.Nifti1Extension("comment", CANARY.encode()))
+        nib.save(nib.Nifti1Image(np.asanyarray(stored.dataobj), None, stored.header), path)
+    shown = score(home, case, tmp_path / "out", "--json")
+    assert shown.code == 0, shown.err
+    assert find_marks(shown.out, shown.err, tmp_path / "out", home / "model") == []
+    assert (tmp_path / "out/report.html").exists()
 
 
 def test_extraction_resumes_without_redoing_and_survives_a_damaged_record(home: Path) -> None:

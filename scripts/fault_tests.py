@@ -1,0 +1,216 @@
+"""Print docs/reference/fault-tests.md: where each row of the fault catalogue is shown, and how.
+
+    python scripts/fault_tests.py > docs/reference/fault-tests.md
+
+The rows are those of tests/golden/fault_rows.csv; codes, tests and exit codes are read from the
+tests themselves: from tables of rows (``"D02": Row(...)``) and from tests that carry a row in their
+name (``test_d06_...``) or docstring. A test holds the page to this output, and this script refuses
+a row that is neither shown nor argued.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from fault_codes import PACKAGE, uses
+
+ROOT = Path(__file__).resolve().parents[1]
+ROWS = ROOT / "tests/golden/fault_rows.csv"
+ROW_ID = re.compile(r"(?<![A-Za-z0-9])([DNMCHdnmch][0-9]{2})(?![0-9A-Za-z])")
+CODE = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)+")
+EXITS = frozenset((0, 2, 3, 4, 5, 6, 7, 8, 70))
+TABLE_EXITS = {"io/test_dicom_fault_rows.py": 3, "pipeline/test_fault_rows.py": 4}
+"""Exit code of a refused row in tables that do not state one: a single series, one of two cases."""
+
+ELSEWHERE = {
+    "D05": [("masks/test_rules.py", "test_stray_pieces_and_touching_the_border_are_noted")],
+    "D09": [("io/test_dicom_series.py", "test_b_values_split_and_sorted_from_the_private_tag")],
+    "M17": [("masks/test_carry.py", "test_a_mask_that_does_not_arrive_is_refused")],
+    "N19": [
+        ("io/test_nifti.py", "test_values_and_geometry_survive_in_every_orientation"),
+        ("io/test_nifti.py", "test_flipped_storage_is_the_same_picture_in_space"),
+        ("contract/test_families.py", "test_a_file_may_store_its_axes_in_any_order"),
+    ],
+    "N22": [
+        ("registration/test_quality.py", "test_a_mirrored_image_makes_the_case_abstain"),
+        ("registration/test_real_images.py", "test_a_flipped_pelvic_t2_is_not_called_good"),
+    ],
+    "C20": [("io/test_atomic.py", "test_a_read_only_output_is_refused_before_any_work")],
+}
+"""Tests that show a row without its number in their name."""
+
+REMARKS = {
+    "D04": "No `--allow-gap`: a volume with a hole has no voxel there to measure; refused always.",
+    "D10": "No `b:` in the table: a b-value somebody typed cannot be checked against anything. "
+    "Convert with a .bval file where the headers lost it.",
+    "D12": "No `--resample-shear`: features would be of interpolated intensities; refused always.",
+    "D08": "A series is chosen by `pre_t2_series` (3 or 3/6), not by `series:`.",
+    "D23": "A signal in the reader process: tests/io/test_dicom_guard.py.",
+    "D24": "Codecs are an extra; a transfer syntax nothing decodes stands for an absent one.",
+    "N09": "No `volume:`: a 4-D file is a DWI with its .bval, or is split.",
+    "N12": "The unit check (A05 of the catalogue) is in tests/intensity/test_adc_unit.py.",
+    "N16": "No `--orthogonalize`: it moves every voxel by a different amount; refused always.",
+    "N17": "No choice in the table: which of two affines is true is for whoever wrote the file.",
+    "N25": "No `--nan-exclude`: a region is what was drawn, less nothing.",
+    "M17": "Refused where a mask is carried, so in `prepare`; `check` carries none.",
+    "C02": "Links inside the data root are followed.",
+    "C03": "An output folder that is a link to the data is refused as the data (exit 2).",
+    "C07": "Exit 2 with `--outcomes`, that is for training; else a warning.",
+    "C14": "Stricter than the catalogue: one impossible value stops the run (exit 2) before any "
+    "work, as every fault of the table does; correcting a cell costs less than a lost row.",
+    "C15": "As C14.",
+    "C16": "JSON keeps the text as it is.",
+    "C17": "A cell of a table has at most 8192 characters; longer is CSV_TOO_LARGE.",
+    "H02": "Stricter reading impossible for one file: a cohort table is a list of paths. Paths "
+    "stand in cohort.csv, index_log.csv, status.jsonl and run.json only; no option is needed to "
+    "keep them out of reports.",
+    "H04": "There is no `radresp pseudonymise`: `radresp index` names DICOM patients by keyed "
+    "hashes, and the message says to keep the key list apart.",
+    "H06": "Report pictures come from regions only; what has text in it never becomes one.",
+    "H07": "Sockets are closed to the commands, and no module imports a network library; `unshare` "
+    "needs rights a test run does not have everywhere.",
+    "H08": "Outputs follow the umask; key and cache are 0600 whatever it says.",
+}
+"""Where a row is judged otherwise than the catalogue, or what else is to be known of it."""
+
+HEADER = """\
+# Fault rows and their tests
+
+Rows D, N, M, C and H of the fault catalogue: what happens, and which test builds the fault and
+shows it. Exit codes: 0 accepted, mended or warned of; 2 no run would start; 3 the one input is
+refused; 4 one case of several, 5 all of them; 6 the output. Made by scripts/fault_tests.py from the
+tests.
+
+| row | fault | codes | exit | shown in |
+|---|---|---|---|---|
+"""
+
+
+class Shown(NamedTuple):
+    """One test that shows a row, or one row of a test's table."""
+
+    row: str
+    codes: tuple[str, ...]
+    exits: tuple[int, ...]
+    file: str
+    test: str
+
+
+def known_codes() -> frozenset[str]:
+    """Every code of the package."""
+    modules = list(PACKAGE.rglob("*.py"))
+    texts = (text for p in modules for text in _texts(ast.parse(p.read_text(encoding="utf-8"))))
+    named = {use.code for path in modules for use in uses(path)}
+    return frozenset(text for text in texts if CODE.fullmatch(text) or text in named)
+
+
+def shown_in(path: Path, codes: frozenset[str]) -> Iterator[Shown]:
+    """The rows a test file shows."""
+    name = path.relative_to(ROOT / "tests").as_posix()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            named = [row.upper() for row in ROW_ID.findall(node.name.replace("_", " "))]
+            named += re.findall(r"\A([DNMCH][0-9]{2}):", ast.get_docstring(node) or "")
+            named += [row for row, tests in ELSEWHERE.items() if (name, node.name) in tests]
+            for row in dict.fromkeys(named):
+                found = tuple(c for c in dict.fromkeys(_texts(node)) if c in codes)
+                yield Shown(row, found, tuple(_exits(node)), name, node.name)
+        value = getattr(node, "value", None)
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(value, ast.Dict):
+            yield from _table(value, name, codes)
+
+
+def _table(table: ast.Dict, name: str, codes: frozenset[str]) -> Iterator[Shown]:
+    for key, value in zip(table.keys, table.values, strict=True):
+        row = ROW_ID.match(key.value) if isinstance(key, ast.Constant) else None
+        if row is None or not isinstance(value, ast.Call) or not isinstance(key.value, str):
+            continue
+        plain = [arg.value for arg in value.args if isinstance(arg, ast.Constant)]
+        words = {k.arg: k.value.value for k in value.keywords if isinstance(k.value, ast.Constant)}
+        stated = [n for n in plain if isinstance(n, int) and n in EXITS]
+        mild = {"fix", "warning", "info"} & {*plain, words.get("severity")}
+        exits = stated or [0 if mild else TABLE_EXITS[name]]
+        found = tuple(text for text in plain if text in codes)
+        yield Shown(row[1], found, tuple(exits), name, f"[{key.value}]")
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+
+
+def _exits(node: ast.AST) -> Iterator[int]:
+    """Numbers that exit codes are compared with: ``shown.code == 3``, ``(code, x) == (4, y)``."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Compare) and _is_about_code(part):
+            for side in (part.left, *part.comparators):
+                values = side.elts if isinstance(side, ast.Tuple) else [side]
+                yield from (
+                    value.value
+                    for value in values
+                    if isinstance(value, ast.Constant)
+                    and type(value.value) is int
+                    and value.value in EXITS
+                )
+
+
+def _is_about_code(compare: ast.Compare) -> bool:
+    return any(
+        (isinstance(part, ast.Attribute) and part.attr == "code")
+        or (isinstance(part, ast.Name) and part.id == "code")
+        for part in ast.walk(compare)
+    )
+
+
+def page() -> str:
+    """The whole page.
+
+    Raises
+    ------
+    SystemExit
+        When a row of the catalogue is shown nowhere, or a test named here is gone.
+    """
+    codes = known_codes()
+    found: dict[str, list[Shown]] = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for shown in shown_in(path, codes):
+            found.setdefault(shown.row, []).append(shown)
+    with ROWS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    _check(rows, found)
+    lines = [_line(row, found[row["row"]]) for row in rows]
+    remarks = [f"- **{row['row']}** {REMARKS[row['row']]}" for row in rows if row["row"] in REMARKS]
+    return HEADER + "\n".join(lines) + "\n\n## Remarks\n\n" + "\n".join(remarks) + "\n"
+
+
+def _check(rows: list[dict[str, str]], found: dict[str, list[Shown]]) -> None:
+    for row in rows:
+        if row["row"] not in found:
+            raise SystemExit(f"row {row['row']} is shown nowhere")
+    for row, tests in ELSEWHERE.items():
+        gone = set(tests) - {(shown.file, shown.test) for shown in found[row]}
+        if gone:
+            raise SystemExit(f"row {row}: no longer there: {sorted(gone)}")
+
+
+def _line(row: dict[str, str], places: list[Shown]) -> str:
+    codes = ", ".join(f"`{c}`" for c in dict.fromkeys(c for p in places for c in p.codes)) or "none"
+    exits = ", ".join(map(str, sorted({e for p in places for e in p.exits}))) or "0"
+    files: dict[str, list[str]] = {}
+    for place in places:
+        files.setdefault(place.file, []).append(place.test)
+    told = "; ".join(f"{file}: {', '.join(names)}" for file, names in files.items())
+    mark = " *" if row["row"] in REMARKS else ""
+    fault = row["fault"].replace("|", "\\|").replace("<", "&lt;")
+    return f"| {row['row']}{mark} | {fault} | {codes} | {exits} | {told} |"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
