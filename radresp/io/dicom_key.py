@@ -7,6 +7,7 @@ answers of several processes, or of today and tomorrow, can be compared.
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 
 from radresp.io.pseudonym import hidden_shift, keyed_hash
 
@@ -17,10 +18,16 @@ def use_key(key: bytes) -> None:
     """Hash under this key from now on."""
     global _key
     _key = key
+    _remembered.cache_clear()
 
 
 def hashed(*parts: str) -> str:
     """Keyed hash of some texts."""
+    return _remembered(parts)
+
+
+@lru_cache(256)  # every slice of a series names the same patient
+def _remembered(parts: tuple[str, ...]) -> str:
     return keyed_hash(_key, *parts)
 
 

@@ -12,7 +12,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import cache
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -160,12 +160,13 @@ def _moment(date_text: str, time_text: str) -> datetime | None:
     found = _day(date_text)
     if found is None:
         return None
-    clock = time_text.replace(":", "").split(".")[0]
+    clock = time_text.replace(":", "").split(".")[0].ljust(6, "0")
+    digits = clock if len(clock) == 6 and clock.isdecimal() else "000000"
     try:
-        time = datetime.strptime(clock.ljust(6, "0"), "%H%M%S").time()
+        at = time(int(digits[:2]), int(digits[2:4]), int(digits[4:]))
     except ValueError:
-        time = datetime.min.time()
-    return datetime.combine(found, time)
+        at = time.min
+    return datetime.combine(found, at)
 
 
 def _day(value: str) -> date | None:

@@ -11,6 +11,8 @@ from radresp.core import Note, NoteKind
 from radresp.errors import PlanError
 
 CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_OURS = re.compile(r"rr-[0-9a-f]{16}")
+"""Pseudonyms of `radresp.io.pseudonym`, in which eight digits in a row are chance."""
 _LOOKS_LIKE = {
     "a hospital number (8 or more digits in a row)": re.compile(r"[0-9]{8,}"),
     "a date": re.compile(
@@ -149,7 +151,9 @@ def privacy_notes(ids: Iterable[str], lines: Iterable[int], *, column: str) -> t
     rows = list(zip(ids, lines, strict=True))
     notes = []
     for what, pattern in _LOOKS_LIKE.items():
-        hits = [str(line) for text, line in rows if pattern.search(text)]
+        hits = [
+            str(line) for text, line in rows if pattern.search(text) and not _OURS.fullmatch(text)
+        ]
         if hits:
             more = f" and {len(hits) - 5} more" if len(hits) > 5 else ""
             notes.append(

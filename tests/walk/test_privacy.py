@@ -149,7 +149,7 @@ def test_h03_no_refusal_quotes_a_header(tmp_path: Path) -> None:
 
 
 def test_h04_ids_that_look_like_a_person_are_warned_of(tmp_path: Path) -> None:
-    names = ("12345678", "2021-03-04", "John_Smith", "case-1")
+    names = ("12345678", "2021-03-04", "John_Smith", "case-1", "rr-0123456789012345")
     rows = "".join(f"{name},absent.nii\n" for name in names)
     (tmp_path / "cohort.csv").write_text(f"case_id,pre_t2\n{rows}")
     shown = radresp("check", tmp_path / "cohort.csv", "--json")
