@@ -128,7 +128,8 @@ def shown_in(path: Path, codes: frozenset[str]) -> Iterator[Shown]:
 
 def _table(table: ast.Dict, name: str, codes: frozenset[str]) -> Iterator[Shown]:
     for key, value in zip(table.keys, table.values, strict=True):
-        row = ROW_ID.match(key.value) if isinstance(key, ast.Constant) else None
+        said = key.value if isinstance(key, ast.Constant) else None
+        row = ROW_ID.match(said) if isinstance(said, str) else None
         if row is None or not isinstance(value, ast.Call) or not isinstance(key.value, str):
             continue
         plain = [arg.value for arg in value.args if isinstance(arg, ast.Constant)]
