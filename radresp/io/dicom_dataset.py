@@ -7,13 +7,9 @@ file's own character set, which names of outlines need.
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 import struct
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,6 +21,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from radresp.errors import InputError
+from radresp.io.dicom_values import quiet
 from radresp.io.input_file import check_file, check_unchanged
 
 MAX_BYTES = 2**30
@@ -134,20 +131,6 @@ def items_of(dataset: Dataset | None, *keywords: str) -> list[Dataset]:
         value = _value(items[0], keyword) if items else None
         items = list(value) if isinstance(value, pydicom.Sequence) else []
     return items
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence pydicom's warnings and log lines: they quote values, which may name the patient."""
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _value(dataset: Dataset, keyword: str) -> Any:

@@ -19,7 +19,8 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from radresp.errors import InputError
-from radresp.io.dicom_dataset import TROUBLES, quiet, text_of, whole_of
+from radresp.io.dicom_dataset import TROUBLES, text_of, whole_of
+from radresp.io.dicom_values import quiet
 from radresp.io.image_checks import MAX_VOXELS
 
 MAX_FRAMES = 65_536
