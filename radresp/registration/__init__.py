@@ -19,7 +19,6 @@ from radresp.core import (
     Quality,
     Settings,
     Step,
-    Verdict,
     Volume,
     check_same_grid,
 )
@@ -198,7 +197,7 @@ def _quality_notes(quality: Quality, rules: QualityRules) -> tuple[Note, ...]:
         for reason in implausible(quality.numbers, rules)
     ]
     mirror = quality.numbers.get("mirror_ratio", 0.0)
-    if quality.verdict is not Verdict.FAILED and mirror > rules.max_mirror_ratio:
+    if mirror > rules.max_mirror_ratio:
         notes.append(
             Note(
                 NoteKind.ABSTAIN,

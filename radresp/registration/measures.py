@@ -7,12 +7,14 @@ the number it optimised itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radresp.core import Grid, Mask, Volume
+from radresp.core import Grid, Mask, Volume, resample_volume
 from radresp.registration.coarse import (
     Area,
     area_around,
@@ -24,10 +26,31 @@ from radresp.registration.coarse import (
 
 MI_BINS = 16
 JUDGED_AT_MM = 2.0
+_LATTICE_MM = (-60.0, -30.0, 0.0, 30.0, 60.0)
 _BESIDE_MM = (15.0, 30.0)
 _DIRECTIONS = 8
 _FEWEST_BESIDE = 4
 _LEAST_SHARED = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """The 2-mm copies of two whole images that a verdict is measured on."""
+
+    fixed: Volume
+    moving: Volume
+
+    @classmethod
+    def of(cls, fixed: Volume, moving: Volume) -> Self:
+        """Copies of two images, finite everywhere."""
+        return cls(
+            *(coarse_copy(v, coarse_grid(v.grid, JUDGED_AT_MM)) for v in (fixed, moving))
+        )
+
+    def around(self, area: Area) -> tuple[Volume, Area]:
+        """The fixed copy on a coarser copy of an area, and that copy."""
+        part = area.coarser(JUDGED_AT_MM)
+        return resample_volume(self.fixed, part.grid), part
 
 
 def similarity(
@@ -97,36 +120,29 @@ def agreement(fixed: Volume, moving: Volume, transform: sitk.Transform, area: Ar
     return mutual_information(a, b) * shared if shared >= _LEAST_SHARED else 0.0
 
 
-def likeness(
-    fixed: Volume, moving: Volume, transform: sitk.Transform, area: Area
-) -> dict[str, float]:
-    """Correlation and mutual information before and after, and beside the place found.
+def likeness(copies: Copies, transform: sitk.Transform, area: Area) -> dict[str, float]:
+    """Mutual information before and after, and beside the place found.
 
     Returns
     -------
     dict of str to float
-        ``correlation_before``, ``correlation_after``, ``mutual_information_before``,
-        ``mutual_information_after``, ``area_overlap_fraction``; and, where enough places 15 and
-        30 mm beside the found one can be tried, ``mutual_information_beside`` (the largest of
-        them) and ``standout`` (after over beside).
+        ``mutual_information_before``, ``mutual_information_after`` (nats),
+        ``area_overlap_fraction``; and, where enough places 15 and 30 mm beside the found one can be
+        tried, ``mutual_information_beside`` (the largest of them) and ``standout`` (after over
+        beside).
     """
-    identity = sitk.Transform(3, sitk.sitkIdentity)
-    coarse = area.coarser(JUDGED_AT_MM)
-    small_fixed = coarse_copy(fixed, coarse.grid)
-    small_moving = coarse_copy(moving, coarse_grid(moving.grid, JUDGED_AT_MM))
-    a, b, shared = compared(small_fixed, small_moving, coarse, transform)
+    fixed, part = copies.around(area)
+    a, b, shared = compared(fixed, copies.moving, part, transform)
     after = mutual_information(a, b)
-    a, b, _ = compared(small_fixed, small_moving, coarse, identity)
+    a, b, _ = compared(fixed, copies.moving, part, sitk.Transform(3, sitk.sitkIdentity))
     numbers = {
-        "correlation_before": correlation(fixed, moving, identity, area),
-        "correlation_after": correlation(fixed, moving, transform, area),
         "mutual_information_before": mutual_information(a, b),
         "mutual_information_after": after,
         "area_overlap_fraction": shared,
     }
     beside = []
-    for pushed in _pushed(transform, coarse.grid):
-        a, b, still_shared = compared(small_fixed, small_moving, coarse, pushed)
+    for pushed in _pushed(transform, part.grid):
+        a, b, still_shared = compared(fixed, copies.moving, part, pushed)
         if still_shared > shared / 2:
             beside.append(mutual_information(a, b))
     if len(beside) >= _FEWEST_BESIDE:
@@ -136,29 +152,29 @@ def likeness(
 
 
 def motion(transform: sitk.Transform, centre_mm: tuple[float, float, float]) -> dict[str, float]:
-    """How far a transform moves, turns and scales at a place.
+    """How far a transform moves a place, and turns and scales its surroundings.
+
+    The turn and the scale are those of the affine map closest to the transform on a lattice that
+    reaches 60 mm to every side, so that a deformation of the rectum alone does not count as one of
+    the patient.
 
     Returns
     -------
     dict of str to float
         ``shift_mm``, ``rotation_deg`` and ``scale`` (length; negative for a mirror image).
     """
-    moved = np.asarray(transform.TransformPoint(centre_mm))
-    step_mm = 10.0
-    jacobian = np.empty((3, 3))
-    for axis in range(3):
-        offset = np.zeros(3)
-        offset[axis] = step_mm
-        ahead = transform.TransformPoint((np.asarray(centre_mm) + offset).tolist())
-        behind = transform.TransformPoint((np.asarray(centre_mm) - offset).tolist())
-        jacobian[:, axis] = np.subtract(ahead, behind) / (2 * step_mm)
-    u, _, vt = np.linalg.svd(jacobian)
-    turn = u @ vt
-    cosine = np.clip((np.trace(turn) - 1) / 2, -1, 1)
+    steps = np.stack(np.meshgrid(*[_LATTICE_MM] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    places = np.asarray(centre_mm) + steps
+    moved = np.array([transform.TransformPoint(place) for place in places.tolist()])
+    design = np.column_stack([steps, np.ones(len(steps))])
+    linear = np.linalg.lstsq(design, moved, rcond=None)[0][:3].T
+    u, _, vt = np.linalg.svd(linear)
+    cosine = np.clip((np.trace(u @ vt) - 1) / 2, -1, 1)
+    shift = np.subtract(transform.TransformPoint(centre_mm), centre_mm)
     return {
-        "shift_mm": float(np.linalg.norm(moved - np.asarray(centre_mm))),
+        "shift_mm": float(np.linalg.norm(shift)),
         "rotation_deg": float(np.degrees(np.arccos(cosine))),
-        "scale": float(np.cbrt(np.linalg.det(jacobian))),
+        "scale": float(np.cbrt(np.linalg.det(linear))),
     }
 
 
@@ -201,3 +217,9 @@ def _pushed(transform: sitk.Transform, grid: Grid) -> Iterator[sitk.Transform]:
 def _binned(values: NDArray[np.floating]) -> NDArray[np.intp]:
     edges = np.quantile(values, np.arange(1, MI_BINS) / MI_BINS)
     return np.searchsorted(edges, values, side="right")
+
+
+def blank_slices(volume: Volume) -> int:
+    """How many slices of an image hold one value throughout."""
+    values = volume.array
+    return int((values.max(axis=(1, 2)) == values.min(axis=(1, 2))).sum())
