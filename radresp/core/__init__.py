@@ -4,6 +4,7 @@ from radresp.core.alignment import Alignment, Quality
 from radresp.core.case import (
     Case,
     CaseFiles,
+    ChangeMap,
     Prepared,
     Region,
     RegionKey,
@@ -29,6 +30,7 @@ __all__ = [
     "Alignment",
     "Case",
     "CaseFiles",
+    "ChangeMap",
     "Decision",
     "FeatureRow",
     "Grid",

@@ -185,6 +185,40 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeMap:
+    """How each voxel of a region changed between the visits, and how much of it changed.
+
+    Parameters
+    ----------
+    volume : Volume
+        The change on a cut of the later image's grid, with ``background`` where either visit holds
+        no measurement: for ADC later minus earlier, 1e-6 mm2/s; for T2 the natural logarithm of
+        later over earlier, tissue around the region being 0.
+    mask : Mask
+        The region, not empty, on the same grid.
+    numbers : mapping of str to float
+        What was measured inside: noise, thresholds, shares of voxels above and below them.
+
+    Raises
+    ------
+    GeometryError
+        ``MASK_GEOMETRY`` when the grids differ.
+    InputError
+        ``MASK_EMPTY`` when no voxel is inside.
+    """
+
+    volume: Volume
+    mask: Mask
+    numbers: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "numbers", frozen(self.numbers))
+        check_same_grid(self.volume, self.mask)
+        if self.mask.is_empty:
+            raise InputError("MASK_EMPTY", "a change map of 0 voxels", expected="at least one")
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A case ready for features: regions placed, visits aligned, absences explained.
 
@@ -202,11 +236,16 @@ class Prepared:
         Clinical values as text.
     trail : Trail
         Everything done so far.
+    maps : mapping of str to ChangeMap
+        Voxelwise changes between the visits, ``"adc"`` and ``"t2"``.
+    unmapped : mapping of str to str
+        Why a change map does not exist, in words.
 
     Raises
     ------
     InputError
-        ``REGION`` when a region is both present and absent, or stored under another key.
+        ``REGION`` when a region, or a change map, is both present and absent, or a region is stored
+        under another key.
     """
 
     case_id: str
@@ -215,12 +254,15 @@ class Prepared:
     alignments: Mapping[str, Alignment]
     clinical: Mapping[str, str] = field(default_factory=dict)
     trail: Trail = ()
+    maps: Mapping[str, ChangeMap] = field(default_factory=dict)
+    unmapped: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("regions", "absent", "alignments", "clinical"):
+        for name in ("regions", "absent", "alignments", "clinical", "maps", "unmapped"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
-        wrong = [key for key, region in self.regions.items() if region.key != key]
+        wrong: list[object] = [key for key, region in self.regions.items() if region.key != key]
         wrong += [key for key in self.regions if key in self.absent]
+        wrong += [name for name in self.maps if name in self.unmapped]
         if wrong:
             raise InputError(
                 "REGION",
@@ -234,6 +276,11 @@ class Prepared:
             "alignments": {name: a.quality.record() for name, a in self.alignments.items()},
             "volume_ml": {str(k): round(r.mask.volume_ml, 3) for k, r in self.regions.items()},
             "absent": {str(k): reason for k, reason in self.absent.items()},
+            "change": {
+                name: {k: round(v, 6) for k, v in change.numbers.items()}
+                for name, change in self.maps.items()
+            },
+            "no_change_map": dict(self.unmapped),
         }
 
 

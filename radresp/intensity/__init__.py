@@ -17,6 +17,7 @@ from radresp.errors import PlanError
 from radresp.intensity.adc_fit import AdcFit, FitAdc, fit_adc
 from radresp.intensity.adc_unit import AdcUnit, adc_volume
 from radresp.intensity.body import body_threshold
+from radresp.intensity.change import ChangeRules, adc_change, adc_noise, t2_change, voxel_noise
 from radresp.intensity.reference import ReferenceTissue, divide_by_reference
 from radresp.intensity.zscore import ZScore, zscore
 
@@ -24,14 +25,19 @@ __all__ = [
     "METHODS",
     "AdcFit",
     "AdcUnit",
+    "ChangeRules",
     "FitAdc",
     "Method",
     "ReferenceTissue",
     "ZScore",
+    "adc_change",
+    "adc_noise",
     "adc_volume",
     "body_threshold",
     "fit_adc",
     "normalise",
+    "t2_change",
+    "voxel_noise",
 ]
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from typing import Any
 
 from radresp import classify, features, intensity, masks, registration
@@ -13,6 +14,13 @@ from radresp.core import RegionKey, Roi, Sequence, Settings, Timepoint
 from radresp.errors import PlanError
 from radresp.pipeline.decide import DecisionRules
 from radresp.pipeline.settings import check_keys, mapping_of, parse_settings
+from radresp.registration import RigidMi
+
+RIGID = "rigid_mi"
+HEADER = "header"
+AUTO = "auto"
+DEFORMABLE_ORDER = ("bspline_lncc", "greedy", "bspline_mi")
+"""What ``auto`` tries, by the evidence of docs/reference/registration.md; else rigid alone."""
 
 DEFAULT_REGIONS = ("pre.t2.tumour", "post.t2.bed", "pre.adc.tumour", "post.adc.bed")
 
@@ -27,6 +35,10 @@ class Chosen:
     def record(self) -> dict[str, Any]:
         """The choice as a JSON-ready dictionary."""
         return {"method": self.method, "settings": self.settings.model_dump(mode="json")}
+
+
+class HeaderPositions(Settings):
+    """Diffusion and T2 of a visit lie where their headers say; there is nothing to choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +83,17 @@ class Plan:
     t2 : Chosen
         How T2 intensities are made comparable.
     registration : Chosen
-        How the earlier visit is aligned with the later one.
+        How the earlier visit is aligned with the later one; never ``auto``, but what that meant.
+    rigid : RigidMi
+        The rigid stage before a deformable method, and the fall-back when that fails.
+    registration_dwi : Chosen
+        How diffusion is aligned with T2 within a visit.
     clean, rules : Clean, MaskRules
         How masks are tidied and what is refused.
     ring_mm : float
         Width of the ring around tumour or bed, mm.
+    change_maps : ChangeRules
+        Which changes of a voxel between the visits are counted.
     features : mapping of Sequence to Wanted
         Feature families and changes, sequence by sequence.
     classifier : Chosen
@@ -94,9 +112,12 @@ class Plan:
     adc: intensity.FitAdc
     t2: Chosen
     registration: Chosen
+    rigid: RigidMi
+    registration_dwi: Chosen
     clean: masks.Clean
     rules: masks.MaskRules
     ring_mm: float
+    change_maps: intensity.ChangeRules
     features: Mapping[Sequence, Wanted]
     classifier: Chosen
     decision: DecisionRules
@@ -109,9 +130,12 @@ class Plan:
             "adc": self.adc.model_dump(mode="json"),
             "t2": self.t2.record(),
             "registration": self.registration.record(),
+            "rigid": self.rigid.model_dump(mode="json"),
+            "registration_dwi": self.registration_dwi.record(),
             "clean": self.clean.model_dump(mode="json"),
             "rules": self.rules.model_dump(mode="json"),
             "ring_mm": self.ring_mm,
+            "change_maps": self.change_maps.model_dump(mode="json"),
             "features": {str(name): wanted.record() for name, wanted in self.features.items()},
             "classifier": self.classifier.record(),
             "decision": self.decision.model_dump(mode="json"),
@@ -131,9 +155,12 @@ class Plan:
             "adc",
             "t2",
             "registration",
+            "rigid",
+            "registration_dwi",
             "clean",
             "rules",
             "ring_mm",
+            "change_maps",
             "features",
         )
 
@@ -156,13 +183,21 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
         t2=_chosen(_settings_of(intensity.METHODS), given.get("t2"), "t2", "zscore"),
         registration=_chosen(
             _settings_of(registration.METHODS),
-            given.get("registration"),
+            _resolved(given.get("registration")),
             "registration",
-            "rigid_mi",
+            AUTO,
+        ),
+        rigid=parse_settings(registration.RigidMi, given.get("rigid"), "rigid"),
+        registration_dwi=_chosen(
+            {HEADER: HeaderPositions, **_settings_of(registration.METHODS)},
+            given.get("registration_dwi"),
+            "registration_dwi",
+            HEADER,
         ),
         clean=parse_settings(masks.Clean, given.get("clean"), "clean"),
         rules=parse_settings(masks.MaskRules, given.get("rules"), "rules"),
         ring_mm=_ring_mm(given.get("ring_mm", 5.0)),
+        change_maps=parse_settings(intensity.ChangeRules, given.get("change_maps"), "change_maps"),
         features=_features(given.get("features")),
         classifier=_chosen(
             _settings_of(classify.METHODS), given.get("classifier"), "classifier", "elastic_net"
@@ -205,6 +240,20 @@ def _ring_mm(value: Any) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value <= 50:
         raise PlanError("CONFIG_VALUE", f"ring_mm: {value!r}", expected="a width in (0, 50] mm")
     return float(value)
+
+
+def _resolved(value: Any) -> dict[str, Any]:
+    """The registration section with ``auto`` replaced by the best method installed here."""
+    given = mapping_of(value, "registration")
+    if given.get("method", AUTO) != AUTO:
+        return given
+    best = next((name for name in DEFORMABLE_ORDER if _installed(name)), RIGID)
+    return given | {"method": best}
+
+
+def _installed(name: str) -> bool:
+    method = registration.METHODS.get(name)
+    return method is not None and all(find_spec(module) for module in method.needs)
 
 
 def _settings_of(registry: Mapping[str, Any]) -> dict[str, type[Settings]]:

@@ -23,7 +23,7 @@ from radresp.core import (
     check_same_grid,
 )
 from radresp.errors import GeometryError, InputError, PlanError
-from radresp.registration.coarse import filled
+from radresp.registration.coarse import area_around, filled
 from radresp.registration.measures import mutual_information, overlap_fraction, similarity
 from radresp.registration.quality import Found, QualityRules, implausible, judge
 from radresp.registration.rigid_mi import RigidMi
@@ -36,6 +36,7 @@ __all__ = [
     "QualityRules",
     "RigidMi",
     "align",
+    "area_around",
     "judge",
     "mutual_information",
     "similarity",
@@ -52,10 +53,13 @@ class Method:
         Its settings.
     find : callable
         ``find(fixed, moving, settings, *, fixed_mask, moving_mask) -> Found``.
+    needs : tuple of str
+        Modules of an optional extra it cannot do without.
     """
 
     settings: type[QualityRules]
     find: Callable[..., Found]
+    needs: tuple[str, ...] = ()
 
 
 METHODS: dict[str, Method] = {"rigid_mi": Method(RigidMi, _find_rigid_mi)}

@@ -64,9 +64,7 @@ def jacobian(transform: sitk.Transform, grid: Grid) -> NDArray[np.float64]:
     # Differences along index axes, turned into derivatives along x, y, z of the patient.
     along = [_difference(moved, axis) for axis in (2, 1, 0)]
     by_index = np.stack(along, axis=-1) + grid.affine[:3, :3]
-    return cast(
-        NDArray[np.float64], np.linalg.det(by_index) / np.linalg.det(grid.affine[:3, :3])
-    )
+    return cast(NDArray[np.float64], np.linalg.det(by_index) / np.linalg.det(grid.affine[:3, :3]))
 
 
 def _difference(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -43,14 +43,17 @@ class Copies:
     @classmethod
     def of(cls, fixed: Volume, moving: Volume) -> Self:
         """Copies of two images, finite everywhere."""
-        return cls(
-            *(coarse_copy(v, coarse_grid(v.grid, JUDGED_AT_MM)) for v in (fixed, moving))
-        )
+        return cls(*(coarse_copy(v, coarse_grid(v.grid, JUDGED_AT_MM)) for v in (fixed, moving)))
 
     def around(self, area: Area) -> tuple[Volume, Area]:
         """The fixed copy on a coarser copy of an area, and that copy."""
         part = area.coarser(JUDGED_AT_MM)
         return resample_volume(self.fixed, part.grid), part
+
+    def seen_from(self, area: Area) -> tuple[Volume, Volume, Area]:
+        """The fixed copy on a coarser copy of an area, the moving copy, and the area's copy."""
+        fixed, part = self.around(area)
+        return fixed, self.moving, part
 
 
 def similarity(

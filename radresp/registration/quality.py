@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
-from radresp.core import Mask, Note, Quality, Sequence, Verdict, Volume, resample_mask
+from radresp.core import Grid, Mask, Note, Quality, Sequence, Verdict, Volume, resample_mask
 from radresp.registration.coarse import Area, area_around
 from radresp.registration.folding import folding
 from radresp.registration.measures import (
@@ -37,6 +37,7 @@ from radresp.registration.rules import QualityRules
 
 __all__ = ["Found", "QualityRules", "implausible", "judge"]
 
+_SURROUNDINGS_MM = 25.0
 _IDENTITY = sitk.Transform(3, sitk.sitkIdentity)
 
 
@@ -81,8 +82,8 @@ def judge(
         fixed image), ``area_overlap_fraction`` (of the area around the outline; without one, of the
         smaller image), ``correlation_before/after`` (native fixed grid),
         ``mutual_information_before/after`` and ``_beside`` (nats, 2-mm copies), ``standout`` (after
-        over beside), ``match_before``, ``match``, ``match_null``, ``match_z`` and ``match_rank``
-        (patches of the whole images), ``residual_mm`` and ``round_trip_mm`` (in the area),
+        over beside), ``match_before``, ``match``, ``match_near``, ``match_null``, ``match_z`` and
+        ``match_rank`` (patches of the whole images), ``residual_mm`` and ``round_trip_mm`` (in the area),
         ``blank_slices``, the method's own figures, and ``mask_dice`` and ``mask_distance_mm`` where
         both outlines exist. A figure that cannot be measured is left out.
     """
@@ -92,7 +93,7 @@ def judge(
         carried = resample_mask(moving_mask, fixed.grid, transform)
     outline = fixed_mask or (None if carried is None or carried.is_empty else carried)
     area = area_around(fixed.grid, outline, rules.mask_margin_mm)
-    numbers = _numbers(fixed, moving, transform, area)
+    numbers = _numbers(fixed, moving, transform, area, outline)
     if outline is None:
         sizes = [float(np.prod(volume.grid.extent_mm)) for volume in (fixed, moving)]
         share = numbers["area_overlap_fraction"] * sizes[0] / min(sizes)
@@ -110,7 +111,7 @@ def judge(
 
 
 def _numbers(
-    fixed: Volume, moving: Volume, transform: sitk.Transform, area: Area
+    fixed: Volume, moving: Volume, transform: sitk.Transform, area: Area, outline: Mask | None
 ) -> dict[str, float]:
     """Everything measured of a transform between two images, by name."""
     copies = Copies.of(fixed, moving)
@@ -119,7 +120,12 @@ def _numbers(
     numbers["correlation_before"] = correlation(fixed, moving, _IDENTITY, area)
     numbers["correlation_after"] = correlation(fixed, moving, transform, area)
     numbers |= likeness(copies, transform, area)
-    numbers |= _matches(copies, transform, area, fixed.sequence is moving.sequence)
+    same = fixed.sequence is moving.sequence
+    numbers |= _matches(copies, transform, one_sequence=same)
+    near = _surroundings(fixed.grid, outline) if outline else area
+    error = residual_mm(cut_pieces(*copies.seen_from(near), transform, REACH_MM), one_sequence=same)
+    if error is not None:
+        numbers["residual_mm"] = error
     here, part = copies.around(area)
     numbers |= folding(transform, part)
     back = round_trip_mm(here, copies.moving, transform, part)
@@ -130,19 +136,17 @@ def _numbers(
     return numbers
 
 
-def _matches(
-    copies: Copies, transform: sitk.Transform, area: Area, one_sequence: bool
-) -> dict[str, float]:
-    """Whether patches of the whole images find their counterparts, and how exactly near by."""
+def _matches(copies: Copies, transform: sitk.Transform, *, one_sequence: bool) -> dict[str, float]:
+    """Whether patches of the whole images find their counterparts, before and after."""
     whole = area_around(copies.fixed.grid)
-    before = cut_pieces(copies.fixed, copies.moving, _IDENTITY, whole)
-    after = cut_pieces(copies.fixed, copies.moving, transform, whole)
-    numbers = match_numbers(after, one_sequence=one_sequence)
-    known = match_numbers(before, one_sequence=one_sequence)
-    if known:
-        numbers["match_before"] = known["match"]
-    here, part = copies.around(area)
-    near = residual_mm(
-        cut_pieces(here, copies.moving, transform, part, REACH_MM), one_sequence=one_sequence
-    )
-    return numbers if near is None else numbers | {"residual_mm": near}
+    sides = (copies.fixed, copies.moving, whole)
+    before = match_numbers(cut_pieces(*sides, _IDENTITY), one_sequence=one_sequence)
+    after = match_numbers(cut_pieces(*sides, transform, REACH_MM), one_sequence=one_sequence)
+    return after | ({"match_before": before["match"]} if before else {})
+
+
+def _surroundings(grid: Grid, outline: Mask) -> Area:
+    """The tissue around an outline, without what was treated inside it and no longer matches."""
+    wide = area_around(grid, outline, _SURROUNDINGS_MM)
+    inside = wide.inside & ~resample_mask(outline, wide.grid).array
+    return Area(wide.grid, inside, wide.centre_mm)

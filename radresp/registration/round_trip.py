@@ -1,4 +1,4 @@
-"""Forward and back: does a search the other way round come home?
+"""Forward and back: whether a search the other way round comes home.
 
 What: the moving image is carried to the fixed place by the transform under judgement, and a rigid
 search on coarse copies then looks for the way back, with the two images in swapped roles and the
@@ -27,6 +27,7 @@ _ITERATIONS = 60
 _LIMIT_S = 60.0
 _STEP_MM = 1.0
 _PLACES = 500
+_FEWEST = 200
 
 
 def round_trip_mm(
@@ -52,6 +53,8 @@ def round_trip_mm(
     """
     carried = resample_volume(moving, area.grid, transform)
     both = Area(area.grid, area.inside & measured(carried), area.centre_mm)
+    if both.points < _FEWEST:
+        return None
     level = Level(
         unshaded(_without_background(carried), _UNSHADE_MM),
         unshaded(fixed, _UNSHADE_MM),

@@ -16,7 +16,7 @@ class QualityRules(Settings):
     """
 
     mask_margin_mm: float = Field(
-        10.0,
+        20.0,
         ge=5,
         le=100,
         description="How far around the outline the images are compared, in 3-D, mm.",

@@ -1,0 +1,162 @@
+"""Align the visits, and diffusion with T2 within a visit: judged, with fall-backs that say so."""
+
+from __future__ import annotations
+
+import SimpleITK as sitk
+
+from radresp import registration
+from radresp.core import (
+    Alignment,
+    Mask,
+    Note,
+    NoteKind,
+    Sequence,
+    Settings,
+    Timepoint,
+    Verdict,
+    Volume,
+    resample_mask,
+)
+from radresp.errors import GeometryError, InputError
+from radresp.pipeline.desk import BED, CORE, POST_T2, PRE_T2, TUMOUR, VISITS, Desk, within
+from radresp.pipeline.plan import HEADER, RIGID
+
+_ORDER = (Verdict.FAILED, Verdict.DOUBTFUL, Verdict.GOOD)
+
+
+def align_visits(desk: Desk) -> None:
+    """Find where the earlier T2 lies on the later one: as a rigid body first, then deformed.
+
+    The deformed fit is kept when its verdict is no worse than that of the rigid one. When both
+    fail, nothing is computed across the visits.
+    """
+    if not (desk.case.has(*PRE_T2) and desk.case.has(*POST_T2)):
+        return
+    chosen, bed = desk.plan.registration, desk.outlines.get(BED)
+    if chosen.method == RIGID:
+        found = _visits(desk, bed, RIGID, chosen.settings)
+    else:
+        found = _visits(desk, bed, RIGID, desk.plan.rigid)
+        if found.usable:
+            found = _deformed(desk, found, bed)
+    desk.alignments[VISITS] = found
+    if not found.usable:
+        desk.note("align_visits", _delta_invalid(found))
+
+
+def align_diffusion(desk: Desk, timepoint: Timepoint) -> None:
+    """Find where the diffusion images of a visit lie on its T2, if the plan does not trust headers.
+
+    A deformation is kept only when its verdict is better than that of the rigid fit, or as good
+    with more mutual information.
+    """
+    chosen = desk.plan.registration_dwi
+    image = _diffusion(desk, timepoint)
+    if chosen.method == HEADER or image is None:
+        return
+    rigid = chosen.settings if chosen.method == RIGID else desk.plan.rigid
+    found = _diffused(desk, timepoint, image, RIGID, rigid)
+    if found is not None and chosen.method != RIGID and found.usable:
+        bent = _diffused(desk, timepoint, image, chosen.method, chosen.settings)
+        if bent is not None and _worth(bent) > _worth(found):
+            found = bent
+    if found is not None:
+        desk.alignments[within(timepoint)] = found
+
+
+def to_diffusion(desk: Desk, timepoint: Timepoint) -> sitk.Transform | None:
+    """Maps T2 to diffusion millimetres of one visit; None where only the headers say."""
+    found = desk.alignments.get(within(timepoint))
+    trusted = found is not None and found.quality.verdict is Verdict.GOOD
+    return found.transform if found is not None and trusted else None
+
+
+def _visits(desk: Desk, region: Mask | None, method: str, settings: Settings) -> Alignment:
+    found = registration.align(
+        desk.case.image(*POST_T2),
+        desk.case.image(*PRE_T2),
+        fixed_mask=region,
+        moving_mask=desk.outlines.get(TUMOUR),
+        method=method,
+        settings=settings,
+        names=("post.t2", "pre.t2"),
+    )
+    desk.steps.append(found.step)
+    return found
+
+
+def _deformed(desk: Desk, rigid: Alignment, bed: Mask | None) -> Alignment:
+    """The deformed fit around the bed, or the rigid one where that is judged better."""
+    region = bed or _carried_tumour(desk, rigid)
+    chosen = desk.plan.registration
+    found = _visits(desk, region, chosen.method, chosen.settings)
+    if _rank(found) >= _rank(rigid):
+        return found
+    reasons = "; ".join(found.quality.reasons)
+    note = Note(
+        NoteKind.WARNING,
+        "REG_FALLBACK",
+        f"the deformed fit is {found.quality.verdict} ({reasons}): the rigid fit, which is "
+        f"{rigid.quality.verdict}, was kept",
+        expected="a deformed fit no worse than the rigid one",
+        action="look at the overlay; a rigid fit cannot follow a shrinking tumour",
+    )
+    desk.note("align_visits", note)
+    return rigid
+
+
+def _carried_tumour(desk: Desk, rigid: Alignment) -> Mask | None:
+    """Where the tumour before treatment lies on the later image, for want of a drawn bed."""
+    if TUMOUR not in desk.outlines:
+        return None
+    grid = desk.case.image(*POST_T2).grid
+    carried = resample_mask(desk.outlines[TUMOUR], grid, rigid.transform)
+    return None if carried.is_empty else carried
+
+
+def _diffusion(desk: Desk, timepoint: Timepoint) -> Volume | None:
+    """The image of a visit that shows most of where its diffusion images lie."""
+    volumes = desk.case.dwi(timepoint)
+    if volumes:
+        return volumes[0]
+    return desk.images.get((timepoint, Sequence.ADC))
+
+
+def _diffused(
+    desk: Desk, timepoint: Timepoint, image: Volume, method: str, settings: Settings
+) -> Alignment | None:
+    """The alignment within a visit; None, with a note, where it cannot even be tried."""
+    key = CORE[timepoint]
+    try:
+        found = registration.align(
+            desk.case.image(timepoint, key.sequence),
+            image,
+            fixed_mask=desk.outlines.get(key),
+            method=method,
+            settings=settings,
+            names=(f"{timepoint}.t2", f"{timepoint}.dwi"),
+        )
+    except (GeometryError, InputError) as error:
+        note = Note(NoteKind.WARNING, error.code, error.found, error.expected, error.action)
+        desk.note("align_diffusion", note)
+        return None
+    desk.steps.append(found.step)
+    return found
+
+
+def _worth(found: Alignment) -> tuple[int, float]:
+    return _rank(found), found.quality.numbers["mutual_information_after"]
+
+
+def _rank(found: Alignment) -> int:
+    return _ORDER.index(found.quality.verdict)
+
+
+def _delta_invalid(found: Alignment) -> Note:
+    return Note(
+        NoteKind.WARNING,
+        "DELTA_INVALID",
+        f"delta not valid, post only: {'; '.join(found.quality.reasons)}",
+        expected="two visits that can be aligned",
+        action="look at the overlay and check that both visits are of one patient",
+    )
