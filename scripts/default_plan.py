@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from radresp.core import Settings
-from radresp.pipeline.plan import Plan, parse_plan
+from radresp.pipeline.plan import AUTO, Plan, parse_plan
 
 HEADER = """\
 # Every key of a plan with its default. Copy what you change into a file of your own; what a plan
@@ -24,10 +24,16 @@ TOP = {
     "regions": "Where features are taken from: VISIT.SEQUENCE.ROI, in the order of the table.",
     "adc": "How ADC is fitted from diffusion-weighted images.",
     "t2": "How T2 intensities are made comparable between scanners.",
-    "registration": "How the visit before treatment is aligned with the one after it.",
+    "registration": "How the visit before treatment is aligned with the one after it. auto takes "
+    "the best method installed here (bspline_lncc, greedy, bspline_mi, else rigid_mi alone) and is "
+    "recorded as that method; its settings stand in `radresp methods`.",
+    "rigid": "The rigid stage before a deformable method, and the fall-back when that fails.",
+    "registration_dwi": "How diffusion is aligned with T2 within a visit. header: not at all, "
+    "masks lie where the headers say.",
     "clean": "How masks are tidied.",
     "rules": "Which masks are refused.",
     "ring_mm": "Width of the ring around tumour or bed, mm.",
+    "change_maps": "Which changes of a voxel between the visits are counted.",
     "features": "What is computed on each sequence, and of its change between visits.",
     "classifier": "What is trained.",
     "decision": "When a probability becomes a word, and when to abstain.",
@@ -38,7 +44,8 @@ def default_plan_text() -> str:
     """The content of configs/default.yaml."""
     plan = parse_plan()
     lines = [HEADER]
-    for key, value in plan.record().items():
+    record = plan.record() | {"registration": {"method": AUTO, "settings": {}}}
+    for key, value in record.items():
         lines.append(f"# {TOP[key]}")
         lines += _entry(key, value, _meanings(plan, key), 0)
         lines.append("")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from radresp import features
 from radresp.core import FeatureRow, Prepared, RegionKey, Roi, Step, Timepoint
 from radresp.errors import locating
+from radresp.pipeline.desk import VISITS
 from radresp.pipeline.plan import Plan
 
 PAIRS = ((Roi.TUMOUR, Roi.BED), (Roi.RING, Roi.RING), (Roi.MUSCLE, Roi.MUSCLE))
@@ -48,12 +49,26 @@ def extract_case(prepared: Prepared, plan: Plan) -> FeatureRow:
             values |= found.values
             absent |= found.absent
             steps.append(found.step)
+        invalid = delta_invalid(prepared)
         for pre, post in change_pairs(plan):
             for settings in plan.features[pre.sequence].changes.values():
                 change = features.extract_change(pre, post, values, settings, absent)
+                if invalid:
+                    values |= dict.fromkeys(change.values, float("nan"))
+                    absent |= dict.fromkeys(change.values, invalid)
+                    continue
                 values |= change.values
                 absent |= change.absent
     return FeatureRow(prepared.case_id, values, absent, prepared.trail + tuple(steps))
+
+
+def delta_invalid(prepared: Prepared) -> str:
+    """Why nothing may be compared between the visits, in words; empty when it may."""
+    visits = prepared.alignments.get(VISITS)
+    if visits is None or visits.usable:
+        return ""
+    reasons = "; ".join(visits.quality.reasons)
+    return f"delta not valid, post only: the visits could not be aligned ({reasons})"
 
 
 def feature_names(plan: Plan) -> tuple[str, ...]:

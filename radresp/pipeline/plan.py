@@ -192,7 +192,7 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
             {HEADER: HeaderPositions, **_settings_of(registration.METHODS)},
             given.get("registration_dwi"),
             "registration_dwi",
-            HEADER,
+            RIGID,
         ),
         clean=parse_settings(masks.Clean, given.get("clean"), "clean"),
         rules=parse_settings(masks.MaskRules, given.get("rules"), "rules"),

@@ -147,6 +147,7 @@ def score_case(files: CaseFiles, scoring: ScoringModel) -> Scored:
         *outside_protocol(acquisition_of(row.trail), scoring.protocol["acquisition"]),
         *(note.text for note in notes_of(row.trail, NoteKind.ABSTAIN)),
         *prediction.outside,
+        *_why_missing(scoring.model, row),
     )
     rules = scoring.plan.decision
     decision, reasons = decide(prediction.p_ccr, prediction.interval, outside, rules)
@@ -210,6 +211,11 @@ def _check_features(scoring: ScoringModel) -> None:
             expected="a model trained on features that radresp extracted",
             action="use `radresp evaluate` for models trained on other tables",
         )
+
+
+def _why_missing(model: classify.Model, row: FeatureRow) -> tuple[str, ...]:
+    """Why the case lacks features the model looks at, each reason once."""
+    return tuple(dict.fromkeys(row.absent[name] for name in model.selected if name in row.absent))
 
 
 def _frame(row: FeatureRow) -> pd.DataFrame:

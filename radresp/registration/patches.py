@@ -28,7 +28,7 @@ PATCH_MM = 12.0
 REACH_MM = 8.0
 FEWEST_PATCHES = 8
 _MOST_PATCHES = 600
-_WELL_FILLED = 0.6
+_WELL_INSIDE, _WELL_SEEN = 0.6, 0.95
 _PLAIN = 0.5
 """Of the typical contrast of a patch: plainer ones, such as air, hold nothing to recognise."""
 _RECOGNISED = 0.5
@@ -100,8 +100,8 @@ def cut_pieces(
     moving : Volume
         Coarse copy of the moving image.
     area : Area
-        Patches filled less than 60 % by it, or by the moving image, are left out, and so are plain
-        ones.
+        Patches filled less than 60 % by it, or less than 95 % by the moving image, are left out,
+        and so are plain ones.
     transform : SimpleITK.Transform
         Maps fixed to moving LPS mm; linear, deformable or composite.
     reach_mm : float
@@ -115,9 +115,10 @@ def cut_pieces(
     seen = resample_volume(moving, _padded(area.grid, pad), transform)
     known = measured(seen)[tuple(slice(p, p + n) for p, n in zip(pad, shape, strict=True))]
     here = tuple(slice(0, n * m) for n, m in zip(size, count, strict=True))
-    filled = _cut((area.inside & known)[here], size, count).mean(axis=1)
+    wanted, seen_too = (_cut(part[here], size, count).mean(axis=1) for part in (area.inside, known))
     values = _cut(fixed.array[here], size, count)
-    spread = np.where(filled >= _WELL_FILLED, values.std(axis=1), 0)
+    usable = (wanted >= _WELL_INSIDE) & (seen_too >= _WELL_SEEN)
+    spread = np.where(usable, values.std(axis=1), 0)
     contrast = np.sqrt(np.mean(spread[spread > 0] ** 2)) if (spread > 0).any() else 1.0
     used = np.flatnonzero(spread > _PLAIN * contrast)
     used = used[:: max(-(-len(used) // _MOST_PATCHES), 1)]
@@ -196,12 +197,11 @@ def _peaks(scores: _Array) -> _Array:
     return peaks.T
 
 
-def _cut(values: _Array | NDArray[np.bool_], size: _Triple, count: _Triple) -> _Array:
+def _cut(values: NDArray[Any], size: _Triple, count: _Triple) -> _Array:
     """An array (z, y, x) as rows of patches: shape (patches, voxels of a patch)."""
     sides = [side for pair in zip(count, size, strict=True) for side in pair]
     blocks = values.reshape(sides).transpose(0, 2, 4, 1, 3, 5)
-    rows: _Array = blocks.reshape(int(np.prod(count)), int(np.prod(size)))
-    return rows
+    return np.asarray(blocks.reshape(int(np.prod(count)), int(np.prod(size))))
 
 
 def _normalised(rows: _Array) -> _Array:

@@ -83,9 +83,10 @@ def judge(
         smaller image), ``correlation_before/after`` (native fixed grid),
         ``mutual_information_before/after`` and ``_beside`` (nats, 2-mm copies), ``standout`` (after
         over beside), ``match_before``, ``match``, ``match_near``, ``match_null``, ``match_z`` and
-        ``match_rank`` (patches of the whole images), ``residual_mm`` and ``round_trip_mm`` (in the area),
-        ``blank_slices``, the method's own figures, and ``mask_dice`` and ``mask_distance_mm`` where
-        both outlines exist. A figure that cannot be measured is left out.
+        ``match_rank`` (patches of the whole images), ``residual_mm`` (around the outline),
+        ``round_trip_mm`` (in the area), ``blank_slices``, the method's own figures, and
+        ``mask_dice`` and ``mask_distance_mm`` where both outlines exist. A figure that
+        cannot be measured is left out.
     """
     transform = found.transform
     carried = None

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from radresp.report.page import case_page
-    from radresp.report.pictures import contour_png
+    from radresp.report.pictures import alignment_png, contour_png
 
-__all__ = ["case_page", "contour_png"]
+__all__ = ["alignment_png", "case_page", "contour_png"]
 
 
 def __getattr__(name: str) -> Any:
-    rooms = {"case_page": "page", "contour_png": "pictures"}
+    rooms = {"alignment_png": "pictures", "case_page": "page", "contour_png": "pictures"}
     if name not in rooms:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{rooms[name]}"), name)

@@ -99,7 +99,9 @@ def test_a_small_field_inside_a_large_one_can_be_good(with_mask: bool) -> None:
     middle = TRUTH.TransformPoint((10.0, -20.0, 30.0))
     grid = centred_grid(size=(36, 36, 12), middle_mm=middle)
     mask = ball(GRID, (10.0, -20.0, 30.0), 10.0) if with_mask else None
-    alignment = align(picture(GRID, seed=1), picture(grid, TRUTH, seed=2), fixed_mask=mask)
+    near = RigidMi(mask_margin_mm=10)  # the surroundings must fit into the small field
+    small = picture(grid, TRUTH, seed=2)
+    alignment = align(picture(GRID, seed=1), small, fixed_mask=mask, settings=near)
     assert error_mm(alignment.transform, TRUTH, ball(GRID)) < 0.5
     assert alignment.quality.numbers["overlap_fraction"] < 0.25
     assert alignment.quality.verdict is Verdict.GOOD
