@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,12 @@ from radresp.core import (
     Volume,
     VolumeKey,
 )
+from radresp.errors import ModelError
 from radresp.pipeline import extract_case, parse_plan, prepare_case
 from radresp.pipeline import plan as plans
 from radresp.pipeline.desk import VISITS, within
 from radresp.pipeline.page import alignment_pictures, save_prepared
+from radresp.pipeline.score import check_installed
 
 GRID = centred_grid()
 TRUTH = rigid((4.0, -3.0, 3.0), (2.0, -1.5, 4.0))
@@ -192,7 +195,26 @@ def test_auto_is_recorded_as_what_it_meant(monkeypatch: pytest.MonkeyPatch) -> N
     assert parse_plan(plan.record()) == plan
 
 
-def test_pictures_transforms_and_maps_are_written(sound: Prepared, tmp_path: Any) -> None:
+def test_a_model_whose_method_is_not_installed_is_refused(tmp_path: Path) -> None:
+    class Far(registration.QualityRules):
+        pass
+
+    def find(*_: object, **__: object) -> registration.Found:
+        raise AssertionError("never called")
+
+    registration.METHODS["far"] = registration.Method(Far, find, needs=("not_a_module_at_all",))
+    try:
+        plan = parse_plan({"registration": {"method": "far"}})
+        with pytest.raises(ModelError) as caught:
+            check_installed(plan, tmp_path)
+    finally:
+        del registration.METHODS["far"]
+    assert caught.value.code == "EXTRA_MISSING"
+    assert "not_a_module_at_all" in caught.value.message
+    check_installed(parse_plan(PLAN), tmp_path)
+
+
+def test_pictures_transforms_and_maps_are_written(sound: Prepared, tmp_path: Path) -> None:
     written = {path.relative_to(tmp_path).as_posix() for path in save_prepared(sound, tmp_path)}
     assert {"change/t2.nii.gz", "change/adc.nii.gz", "qc/post.t2_from_pre.t2.png"} <= written
     (name, data), *_ = alignment_pictures(sound)
