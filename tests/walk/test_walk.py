@@ -159,7 +159,7 @@ def test_prepare_writes_masks_transforms_and_pictures_and_resumes(
     assert shown.code == 0, shown.out
     case = tmp_path / "out" / new_case(home).name
     assert {path.name for path in case.iterdir()} == {
-        "images", "masks", "qc", "qc.json", "transforms",
+        "change", "images", "masks", "qc", "qc.json", "transforms",
     }  # fmt: skip
     bed = nib.load(case / "masks/post.t2.bed.nii.gz")
     assert set(np.unique(np.asarray(bed.dataobj))) == {0, 1}
