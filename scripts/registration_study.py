@@ -32,11 +32,12 @@ from radresp.core import (
     Volume,
     VolumeKey,
     resample_mask,
+    resample_volume,
 )
 from radresp.errors import RadrespError
 from radresp.pipeline import load_plan, parse_plan, phantom_settings
-from radresp.pipeline.align import align_visits
-from radresp.pipeline.desk import BED, POST_T2, PRE_T2, TUMOUR, VISITS, Desk
+from radresp.pipeline.align import align_diffusion, align_visits
+from radresp.pipeline.desk import BED, POST_T2, PRE_T2, TUMOUR, VISITS, Desk, within
 from radresp.pipeline.plan import Plan
 
 SABOTAGE = ("other_patient", "flipped", "shifted", "wrong_sequence", "blank_slices")
@@ -46,6 +47,7 @@ ERROR_MM = 3.0
 STRANGERS = 100_000
 SHIFT_MM = 150.0
 DWI_BLANK = (0.2, 0.5)
+DIFFUSION = ("dwi_header_mm", "dwi_error_mm")
 MARKS = ("<!-- study:begin -->", "<!-- study:end -->")
 
 
@@ -94,7 +96,9 @@ def judge_pair(index: int, seed: int, plan: Plan, outline: str) -> dict[str, Any
     found = desk.alignments[VISITS]
     record |= {"seconds": perf_counter() - started, "method": found.method}
     record |= found.quality.record()
-    return record if kind else record | true_error(patient, found.transform)
+    if kind:
+        return record
+    return record | true_error(patient, found.transform) | diffusion_error(patient, desk)
 
 
 def true_error(patient: phantom.PhantomPatient, found: sitk.Transform) -> dict[str, float]:
@@ -121,6 +125,26 @@ def true_error(patient: phantom.PhantomPatient, found: sitk.Transform) -> dict[s
         "volume_change_rigid": still.volume_ml / tumour.volume_ml - 1,
         "volume_change_dwi": to_dwi.volume_ml / tumour.volume_ml - 1,
     }
+
+
+def diffusion_error(patient: phantom.PhantomPatient, desk: Desk) -> dict[str, Any]:
+    """Where the later diffusion shows the bed: error of the headers and of the alignment, mm."""
+    align_diffusion(desk, Timepoint.POST)
+    found = desk.alignments.get(within(Timepoint.POST))
+    bed, dwi = patient.case.masks[BED], patient.case.dwi(Timepoint.POST)[0]
+    shift = patient.maps[VolumeKey(Timepoint.POST, Sequence.DWI)]["shift_mm"]
+    moved = resample_volume(Volume.from_array(shift, dwi.grid, Sequence.T2), bed.grid)
+    index = np.argwhere(bed.array)
+    index = index[:: max(len(index) // 400, 1)]
+    along = np.array([moved.array[tuple(place)] for place in index])
+    places = np.array([bed.grid.to_mm(place[::-1]) for place in index])
+    truth = places + along[:, None] * dwi.grid.axes[:, 1]
+    record: dict[str, Any] = {"dwi_header_mm": float(np.abs(along).mean())}
+    if found is not None:
+        ends = [found.transform.TransformPoint(place) for place in places.tolist()]
+        record["dwi_error_mm"] = float(np.linalg.norm(ends - truth, axis=1).mean())
+        record |= {"dwi_verdict": str(found.quality.verdict), "dwi_method": found.method}
+    return record
 
 
 def rigid_part(patient: phantom.PhantomPatient) -> sitk.Transform:
@@ -195,6 +219,8 @@ def figures(records: list[dict[str, Any]]) -> dict[str, Any]:
         "called_good": sum(r["verdict"] == "good" for r in judged),
         **{name: spread(judged, name) for name in ("error_mm", "error_p95_mm", "dice")},
         "dice_drawn_bed": spread(judged, "dice_drawn_bed"),
+        **{name: spread([r for r in judged if name in r], name) for name in DIFFUSION},
+        "dwi_good": sum(r.get("dwi_verdict") == "good" for r in judged) / max(len(judged), 1),
         "volume_rigid": volume(judged, "volume_change_rigid"),
         "volume_dwi": volume(judged, "volume_change_dwi"),
         "seconds": spread(judged, "seconds"),
@@ -256,6 +282,9 @@ ROWS = (
     ("Dice of the carried tumour with the drawn bed", lambda s: three(s, "dice_drawn_bed", 3)),
     ("Volume change, rigid motion, T2 grid", lambda s: carried(s, "volume_rigid")),
     ("Volume change, T2 to DWI grid", lambda s: carried(s, "volume_dwi")),
+    ("Diffusion in the bed, by header, mm", lambda s: three(s, "dwi_header_mm", 2)),
+    ("Diffusion in the bed, aligned, mm", lambda s: three(s, "dwi_error_mm", 2)),
+    ("Diffusion aligned with verdict good", lambda s: f"{s['dwi_good']:.0%}"),
     ("Seconds a pair", lambda s: three(s, "seconds", 1)),
 )
 

@@ -81,13 +81,12 @@ def _outline_from_t2(desk: Desk, key: RegionKey, image: Volume) -> Mask | None:
         drawn = (
             masks.ring(desk.outlines[core], desk.plan.ring_mm) if core in desk.outlines else None
         )
-    if drawn is None or drawn.grid.same_as(image.grid):
-        return drawn
-    there = to_diffusion(desk, key.timepoint)
-    if there is None:
+    there = None if key.sequence is Sequence.T2 else to_diffusion(desk, key.timepoint)
+    if drawn is not None and key.sequence is not Sequence.T2 and there is None:
         _note_header(desk, key.timepoint)
-    back = None if there is None else there.GetInverse()
-    carried, step = masks.carry(drawn, image.grid, back)
+    if drawn is None or (there is None and drawn.grid.same_as(image.grid)):
+        return drawn
+    carried, step = masks.carry(drawn, image.grid, there and there.GetInverse())
     desk.steps.append(step)
     return carried
 

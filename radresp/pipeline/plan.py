@@ -247,13 +247,15 @@ def _resolved(value: Any) -> dict[str, Any]:
     given = mapping_of(value, "registration")
     if given.get("method", AUTO) != AUTO:
         return given
-    best = next((name for name in DEFORMABLE_ORDER if _installed(name)), RIGID)
-    return given | {"method": best}
+    here = (n for n in DEFORMABLE_ORDER if n in registration.METHODS and not missing_modules(n))
+    return given | {"method": next(here, RIGID)}
 
 
-def _installed(name: str) -> bool:
-    method = registration.METHODS.get(name)
-    return method is not None and all(find_spec(module) for module in method.needs)
+def missing_modules(method: str) -> tuple[str, ...]:
+    """Modules a registration method needs that are not installed here."""
+    if method not in registration.METHODS:  # positions by header need nothing
+        return ()
+    return tuple(name for name in registration.METHODS[method].needs if find_spec(name) is None)
 
 
 def _settings_of(registry: Mapping[str, Any]) -> dict[str, type[Settings]]:

@@ -27,7 +27,7 @@ from radresp.pipeline.acquisition import acquisition_of, outside_protocol
 from radresp.pipeline.decide import decide
 from radresp.pipeline.extract import extract_case, feature_names
 from radresp.pipeline.page import region_pictures
-from radresp.pipeline.plan import Plan, parse_plan
+from radresp.pipeline.plan import Plan, missing_modules, parse_plan
 from radresp.pipeline.prepare import prepare_case
 from radresp.pipeline.read import load_case
 from radresp.pipeline.records import input_hashes
@@ -94,6 +94,7 @@ def open_model(folder: Path) -> ScoringModel:
     """
     found = io.load_model(folder)
     plan = parse_plan(io.parse_mapping(found.members["plan.yaml"].decode()))
+    check_installed(plan, folder)
     if plan.extraction_sha256 != found.manifest.get("extraction_sha256"):
         raise ModelError(
             "EXTRACTION_MISMATCH",
@@ -115,6 +116,26 @@ def open_model(folder: Path) -> ScoringModel:
         protocol=json.loads(found.members["protocol.json"]),
         sha256=found.sha256,
     )
+
+
+def check_installed(plan: Plan, folder: Path) -> None:
+    """Refuse a model whose registration method cannot run here, instead of using another one.
+
+    Raises
+    ------
+    ModelError
+        ``EXTRA_MISSING``.
+    """
+    for method in (plan.registration.method, plan.registration_dwi.method):
+        missing = missing_modules(method)
+        if missing:
+            raise ModelError(
+                "EXTRA_MISSING",
+                f"the model registers by '{method}', which needs {', '.join(missing)}",
+                expected="the method the model was trained with",
+                action="install the extra that `radresp methods` names for it",
+                file=folder,
+            )
 
 
 def score_case(files: CaseFiles, scoring: ScoringModel) -> Scored:

@@ -157,7 +157,7 @@ def match_numbers(pieces: Pieces, *, one_sequence: bool) -> dict[str, float]:
         "match": float(own.mean()),
         "match_near": float(pieces.scores(power).max(axis=(0, 1, 2)).mean()),
         "match_null": float(wrong.mean()),
-        "match_z": float(own.mean() - wrong.mean()) / spread,
+        "match_z": float((own.mean() - wrong.mean()) / spread),
         "match_rank": float((wrong < own[:, None]).mean()),
     }
 

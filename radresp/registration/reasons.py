@@ -51,6 +51,12 @@ def _doubts_of_one_sequence(numbers: Numbers, rules: QualityRules) -> Iterator[s
         yield from _too_low_correlation(numbers, rules.good_correlation)
     if numbers.get("match", 1.0) >= rules.min_match:
         yield from _too_low_match(numbers, rules.good_match)
+    near = numbers.get("match_near", 1.0)
+    if near < rules.good_match_near:
+        yield (
+            f"pieces of the images correlate by {near:.2f} even with the best place within 8 mm "
+            f"(at least {rules.good_match_near:g}): another patient?"
+        )
     if numbers.get("residual_mm", 0.0) > rules.max_residual_mm:
         yield (
             f"pieces of the compared area match best {numbers['residual_mm']:.1f} mm away "

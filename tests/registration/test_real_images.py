@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from builders import shared_data
 
 from radresp.core import Mask, Roi, Sequence, Unit, Verdict, Volume, resample_mask, resample_volume
-from radresp.registration import align, similarity
+from radresp.registration import RigidMi, align, similarity
 
 
 def series(*parts: str, sequence: Sequence = Sequence.T2) -> Volume:
@@ -34,11 +34,13 @@ def test_a_repeated_pelvic_t2_fits_inside_the_gland(
     first, repeat, gland = prostate
     still = sitk.Transform(3, sitk.sitkIdentity)
     assert similarity(first, repeat, still, gland) == pytest.approx(0.469, abs=0.002)
-    found = align(first, repeat, fixed_mask=gland)
+    # The gland moves by itself between the visits: what lies 20 mm away fits worse with it.
+    near = RigidMi(mask_margin_mm=10)
+    found = align(first, repeat, fixed_mask=gland, settings=near)
     assert similarity(first, repeat, found.transform, gland) > 0.83  # SOURCE.md reached 0.842
     assert found.quality.verdict is Verdict.GOOD
     assert found.quality.numbers["shift_mm"] == pytest.approx(2.5, abs=0.5)
-    back = align(repeat, first, moving_mask=gland)
+    back = align(repeat, first, moving_mask=gland, settings=near)
     assert similarity(first, repeat, back.transform.GetInverse(), gland) > 0.83
     assert back.quality.verdict is Verdict.GOOD
 

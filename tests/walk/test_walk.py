@@ -14,7 +14,7 @@ from builders import shared_data
 from builders_canary import CANARY, PLACE, find_marks
 from commands import Shown, correlation, radresp, tree
 
-from radresp import intensity, io, masks
+from radresp import intensity, io, masks, pipeline
 from radresp.core import Roi, Sequence, resample_mask, resample_volume
 from radresp.notice import INTENDED_USE
 from radresp.pipeline.synthetic import make_phantom_cohort, phantom_settings
@@ -151,6 +151,24 @@ def test_a_bed_nobody_drew_is_carried_over_and_says_so(home: Path, tmp_path: Pat
     assert shown.json["qc"]["volume_ml"]["post.t2.bed"] > 0
 
 
+def test_visits_that_cannot_be_aligned_leave_the_later_one(home: Path, tmp_path: Path) -> None:
+    case = tmp_path / "case_of_two_patients"
+    shutil.copytree(new_case(home), case)
+    image = nib.load(case / "pre/t2.nii.gz")
+    turned = np.asanyarray(image.dataobj)[:, ::-1]
+    nib.save(nib.Nifti1Image(turned, image.affine, image.header), case / "pre/t2.nii.gz")
+    shown = score(home, case, tmp_path / "out", "--json")
+    assert shown.code == 0, shown.out
+    record = shown.json
+    assert record["qc"]["alignments"]["post.t2<-pre.t2"]["verdict"] == "failed"
+    assert "DELTA_INVALID" in {note["code"] for note in record["warnings"]}
+    assert record["qc"]["change"] == {}
+    looked_at = pipeline.open_model(home / "model").model.selected
+    needs_delta = any(name.startswith("delta.") for name in looked_at)
+    said = any("delta not valid, post only" in reason for reason in record["reasons"])
+    assert said == needs_delta
+
+
 def test_prepare_writes_masks_transforms_and_pictures_and_resumes(
     home: Path, tmp_path: Path
 ) -> None:
@@ -159,7 +177,7 @@ def test_prepare_writes_masks_transforms_and_pictures_and_resumes(
     assert shown.code == 0, shown.out
     case = tmp_path / "out" / new_case(home).name
     assert {path.name for path in case.iterdir()} == {
-        "images", "masks", "qc", "qc.json", "transforms",
+        "change", "images", "masks", "qc", "qc.json", "transforms",
     }  # fmt: skip
     bed = nib.load(case / "masks/post.t2.bed.nii.gz")
     assert set(np.unique(np.asarray(bed.dataobj))) == {0, 1}
