@@ -12,11 +12,16 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import ValidationError
+
 from radresp.core import Mask, Note, NoteKind, Sequence, Settings, Step, Volume
 from radresp.errors import PlanError
 from radresp.intensity.adc_fit import AdcFit, FitAdc, fit_adc
 from radresp.intensity.adc_unit import AdcUnit, adc_volume
 from radresp.intensity.body import body_threshold
+from radresp.intensity.ivim import FitIvim, IvimFit, fit_ivim
+from radresp.intensity.kurtosis import FitKurtosis, KurtosisFit, fit_kurtosis
+from radresp.intensity.nyul import Nyul, fit_nyul, standardise
 from radresp.intensity.reference import ReferenceTissue, divide_by_reference
 from radresp.intensity.zscore import ZScore, zscore
 
@@ -25,12 +30,20 @@ __all__ = [
     "AdcFit",
     "AdcUnit",
     "FitAdc",
+    "FitIvim",
+    "FitKurtosis",
+    "IvimFit",
+    "KurtosisFit",
     "Method",
+    "Nyul",
     "ReferenceTissue",
     "ZScore",
     "adc_volume",
     "body_threshold",
     "fit_adc",
+    "fit_ivim",
+    "fit_kurtosis",
+    "fit_nyul",
     "normalise",
 ]
 
@@ -56,6 +69,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "zscore": Method(ZScore, zscore),
         "reference": Method(ReferenceTissue, divide_by_reference),
+        "nyul": Method(Nyul, standardise),
     }
 )
 
@@ -91,7 +105,8 @@ def normalise(
     Raises
     ------
     PlanError
-        ``NORMALISE`` for an unknown method, for settings of another method, and for ADC.
+        ``NORMALISE`` for an unknown method, for settings of another method or none where the
+        method has to be fitted first, and for ADC.
     InputError
         When the image or the outline gives nothing to normalise by (see the methods).
 
@@ -118,7 +133,7 @@ def normalise(
             action="take ADC out of the normalisation",
         )
     chosen = METHODS[method]
-    settings = settings or chosen.settings()
+    settings = settings or _defaults(method)
     if not isinstance(settings, chosen.settings):
         raise PlanError(
             "NORMALISE",
@@ -130,3 +145,14 @@ def normalise(
     note = Note(NoteKind.INFO, "NORMALISED", f"by {words}")
     seconds = perf_counter() - started
     return result, Step("intensity", method, settings.model_dump(mode="json"), seconds, (note,))
+
+
+def _defaults(method: str) -> Settings:
+    try:
+        return METHODS[method].settings()
+    except ValidationError as error:
+        raise PlanError(
+            "NORMALISE",
+            f"'{method}' without settings",
+            expected=error.errors()[0]["msg"].removeprefix("Value error, "),
+        ) from None
