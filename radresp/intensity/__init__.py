@@ -21,6 +21,7 @@ from radresp.intensity.adc_unit import AdcUnit, adc_volume
 from radresp.intensity.body import body_threshold
 from radresp.intensity.ivim import FitIvim, IvimFit, fit_ivim
 from radresp.intensity.kurtosis import FitKurtosis, KurtosisFit, fit_kurtosis
+from radresp.intensity.muscle import FindMuscle, FoundMuscle, find_muscle
 from radresp.intensity.nyul import Nyul, fit_nyul, standardise
 from radresp.intensity.reference import ReferenceTissue, divide_by_reference
 from radresp.intensity.zscore import ZScore, zscore
@@ -29,9 +30,11 @@ __all__ = [
     "METHODS",
     "AdcFit",
     "AdcUnit",
+    "FindMuscle",
     "FitAdc",
     "FitIvim",
     "FitKurtosis",
+    "FoundMuscle",
     "IvimFit",
     "KurtosisFit",
     "Method",
@@ -40,6 +43,7 @@ __all__ = [
     "ZScore",
     "adc_volume",
     "body_threshold",
+    "find_muscle",
     "fit_adc",
     "fit_ivim",
     "fit_kurtosis",

@@ -4,8 +4,8 @@ What: the ratio to muscle (obturator or gluteal) that radiologists read T2 by: s
 residual tumour about 2, oedema and mucin above 3.5. Or the ratio to normal wall, at least 2 cm from
 the tumour, by which high b-values are judged.
 Source: ``docs/reference/clinical.md`` sections 2.1 and 3.4.
-When: an outline exists at both visits; `radresp.intensity.find_muscle` can make one of muscle. Keeps
-zero signal at zero, so ratios stay ratios; the result for ``a * image`` (a > 0) is that for
+When: an outline exists at both visits; of muscle, `radresp.intensity.find_muscle` can make one.
+Keeps zero signal at zero, so ratios stay ratios; the result for ``a * image`` (a > 0) is that for
 ``image``.
 """
 
