@@ -19,6 +19,7 @@ from radresp.errors import PlanError
 from radresp.intensity.adc_fit import AdcFit, FitAdc, fit_adc
 from radresp.intensity.adc_unit import AdcUnit, adc_volume
 from radresp.intensity.body import body_threshold
+from radresp.intensity.gas import FindGas, FoundGas, find_gas
 from radresp.intensity.ivim import FitIvim, IvimFit, fit_ivim
 from radresp.intensity.kurtosis import FitKurtosis, KurtosisFit, fit_kurtosis
 from radresp.intensity.muscle import FindMuscle, FoundMuscle, find_muscle
@@ -30,10 +31,12 @@ __all__ = [
     "METHODS",
     "AdcFit",
     "AdcUnit",
+    "FindGas",
     "FindMuscle",
     "FitAdc",
     "FitIvim",
     "FitKurtosis",
+    "FoundGas",
     "FoundMuscle",
     "IvimFit",
     "KurtosisFit",
@@ -43,6 +46,7 @@ __all__ = [
     "ZScore",
     "adc_volume",
     "body_threshold",
+    "find_gas",
     "find_muscle",
     "fit_adc",
     "fit_ivim",
