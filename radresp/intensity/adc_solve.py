@@ -21,6 +21,7 @@ from radresp.intensity.noise import log_lift
 _BLOCK = 32_768  # voxels fitted at a time, so that the work stays in the processor's cache
 _LN_MAX = 80.0  # ln S0 above this would overflow float32
 _LEAST = np.float32(1e-20)
+_NOTHING = np.zeros(1, np.float32)
 _ROUNDS = 3
 _LEAST_SNR = 0.5  # below it the logarithm of a magnitude tells nothing of the signal
 
@@ -82,10 +83,10 @@ class Weighing:
             weight *= (expected >= np.float32(np.log(self.floor))) | always
         return weight
 
-    def rise(self, expected: Samples) -> Samples | np.float32:
+    def rise(self, expected: Samples) -> Samples:
         """By how much noise lifts the logarithm of the signal, on average."""
         if self.sigma == 0:
-            return np.float32(0)
+            return _NOTHING
         ratio = expected - np.float32(np.log(self.sigma))
         return log_lift(np.exp(np.maximum(ratio, np.float32(np.log(_LEAST_SNR)))))
 
@@ -153,7 +154,7 @@ def weighted(
         block = slice(start, start + _BLOCK)
         kept = ~excluded[block]
         logs = np.log(np.maximum(signal[:, block], _LEAST))
-        weight, rise = np.ones_like(logs), np.float32(0)
+        weight, rise = np.ones_like(logs), _NOTHING
         ln_s0, slope = _line(logs, per_mm2, weight)
         for _ in range(weighing.rounds):
             expected = ln_s0 - per_mm2 * np.clip(slope, 0, adc_max_um2_per_s / 1000)
