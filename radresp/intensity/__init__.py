@@ -18,6 +18,7 @@ from radresp.core import Mask, Note, NoteKind, Sequence, Settings, Step, Volume
 from radresp.errors import PlanError
 from radresp.intensity.adc_fit import AdcFit, FitAdc, fit_adc
 from radresp.intensity.adc_unit import AdcUnit, adc_volume
+from radresp.intensity.bias_field import CorrectBias, correct_bias
 from radresp.intensity.body import body_threshold
 from radresp.intensity.gas import FindGas, FoundGas, find_gas
 from radresp.intensity.ivim import FitIvim, IvimFit, fit_ivim
@@ -31,6 +32,7 @@ __all__ = [
     "METHODS",
     "AdcFit",
     "AdcUnit",
+    "CorrectBias",
     "FindGas",
     "FindMuscle",
     "FitAdc",
@@ -46,6 +48,7 @@ __all__ = [
     "ZScore",
     "adc_volume",
     "body_threshold",
+    "correct_bias",
     "find_gas",
     "find_muscle",
     "fit_adc",
