@@ -74,16 +74,18 @@ class Bending:
         """The work grid, in the fixed image's space."""
         return self.level.area.grid
 
-    def with_field(self, shift_mm: NDArray[np.float64]) -> sitk.Transform:
-        """The linear fit bent by a displacement on the work grid, (z, y, x, 3), LPS mm."""
+    def field(self, shift_mm: NDArray[np.float64]) -> sitk.Transform:
+        """A displacement on the work grid, (z, y, x, 3), LPS mm, as a transform."""
         image = sitk.GetImageFromArray(shift_mm.astype(np.float64), isVector=True)
         self.grid.stamp(image)
-        field = sitk.DisplacementFieldTransform(image)
-        return sitk.CompositeTransform([self.start.transform, field])
+        return sitk.DisplacementFieldTransform(image)
 
     def likeness(self, transform: sitk.Transform) -> float:
-        """How alike the copies are: mean correlation of small neighbourhoods for images of one
-        sequence, else mutual information (nats)."""
+        """How alike the copies are.
+
+        The mean correlation of small neighbourhoods for images of one sequence, else their mutual
+        information (nats).
+        """
         level = self.level
         if level.fixed.sequence is not level.moving.sequence:
             return level.agreement(transform)
@@ -92,8 +94,7 @@ class Bending:
         return float(local[level.area.inside & measured(moved)].mean())
 
     def tapered(self, shift_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A displacement that ends smoothly at the border of the work grid, unless it is the
-        image's own."""
+        """A displacement that ends smoothly at the border of a work grid within the image."""
         if self.whole:
             return shift_mm
         inside = np.pad(np.ones(shift_mm.shape[:3], bool), 1)
@@ -138,7 +139,7 @@ def bending(
 
 
 def finished(bent: Bending, shift_mm: NDArray[np.float64], least_jacobian: float) -> Found:
-    """The fit bent by a displacement, scaled down until nothing folds; the start where that is worse.
+    """The fit bent by a displacement, scaled down until nothing folds, or its start where worse.
 
     Parameters
     ----------
@@ -150,22 +151,20 @@ def finished(bent: Bending, shift_mm: NDArray[np.float64], least_jacobian: float
         Smallest determinant kept, above 0.
     """
     shift_mm, strength = bent.tapered(shift_mm), 1.0
-    while strength > _LEAST_STRENGTH:
-        transform = bent.with_field(strength * shift_mm)
-        squeeze = jacobian(bent.with_field(strength * shift_mm).GetNthTransform(1), bent.grid)
-        if squeeze.min() >= least_jacobian:
-            break
+    field = bent.field(shift_mm)
+    while strength > _LEAST_STRENGTH and jacobian(field, bent.grid).min() < least_jacobian:
         strength *= _GENTLER
+        field = bent.field(strength * shift_mm)
+    transform: sitk.Transform = sitk.CompositeTransform([bent.start.transform, field])
     notes = list(bent.start.notes)
     if strength < 1:
         notes.append(_gentler_note(strength, least_jacobian))
     before, after = bent.likeness(bent.start.transform), bent.likeness(transform)
-    kept = transform
     if strength <= _LEAST_STRENGTH or after < before:
         notes.append(_worse_note(before, after))
-        kept, strength = bent.start.transform, 0.0
+        transform, strength = bent.start.transform, 0.0
     numbers = {**bent.start.numbers, "bend_strength": strength}
-    return Found(kept, tuple(notes), numbers, bent.start.doubts)
+    return Found(transform, tuple(notes), numbers, bent.start.doubts)
 
 
 def local_correlation(

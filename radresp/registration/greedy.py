@@ -6,8 +6,8 @@ extra ``greedy``). Source: Yushkevich et al., Alzheimers Dement 2016;12:P126-P12
 https://greedy.readthedocs.io.
 
 When: two visits of one sequence, where a rectum fills or a tumour shrinks, and PyTorch is not to be
-had. Runs with one thread and a fixed seed: equal input gives equal output. It cannot be interrupted;
-its time is bounded by its iterations and checked afterwards.
+had. Runs with one thread and a fixed seed: equal input gives equal output. It cannot be
+interrupted; its time is bounded by its iterations and checked afterwards.
 """
 
 from __future__ import annotations

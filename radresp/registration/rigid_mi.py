@@ -142,7 +142,7 @@ def find(
 def is_backwards(
     fixed: Volume, moving: Volume, fixed_mask: Mask | None, moving_mask: Mask | None
 ) -> bool:
-    """Whether the search runs from the moving image: it has the only outline, or is much smaller."""
+    """Whether the moving image, as the only outlined or a much smaller one, leads the search."""
     if fixed_mask is not None:
         return False
     smaller = 2 * np.prod(moving.grid.extent_mm) < np.prod(fixed.grid.extent_mm)
