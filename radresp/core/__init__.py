@@ -12,7 +12,7 @@ from radresp.core.case import (
     check_same_grid,
 )
 from radresp.core.grid import Grid
-from radresp.core.resample import resample_mask, resample_volume
+from radresp.core.resample import resample_mask, resample_values, resample_volume
 from radresp.core.rows import FeatureRow, Score
 from radresp.core.settings import Settings
 from radresp.core.trail import Note, NoteKind, Step, Trail, notes_of
@@ -55,5 +55,6 @@ __all__ = [
     "check_same_grid",
     "notes_of",
     "resample_mask",
+    "resample_values",
     "resample_volume",
 ]

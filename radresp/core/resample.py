@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from radresp.core.grid import Grid
 from radresp.core.volume import Mask, Volume
@@ -72,3 +74,30 @@ def resample_mask(mask: Mask, grid: Grid, transform: sitk.Transform | None = Non
         mask.image, grid.blank(), transform, sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8
     )
     return Mask(image, mask.roi)
+
+
+def resample_values(
+    image: sitk.Image, grid: Grid, transform: sitk.Transform, outside: float
+) -> NDArray[np.float32]:
+    """Interpolate a scalar image that is no picture, such as a distance, linearly onto a grid.
+
+    Parameters
+    ----------
+    image : SimpleITK.Image
+        3-D, float32.
+    grid : Grid
+        Where to.
+    transform : SimpleITK.Transform
+        Maps a point of ``grid`` (LPS mm) to the image (LPS mm).
+    outside : float
+        Value beyond the image.
+
+    Returns
+    -------
+    numpy.ndarray
+        Values on ``grid``, float32, ordered (z, y, x).
+    """
+    moved = sitk.Resample(
+        image, grid.blank(), transform, sitk.sitkLinear, outside, sitk.sitkFloat32
+    )
+    return sitk.GetArrayFromImage(moved)

@@ -12,12 +12,20 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import ValidationError
+
 from radresp.core import Mask, Note, NoteKind, Sequence, Settings, Step, Volume
 from radresp.errors import PlanError
 from radresp.intensity.adc_fit import AdcFit, FitAdc, fit_adc
 from radresp.intensity.adc_unit import AdcUnit, adc_volume
+from radresp.intensity.bias_field import CorrectBias, correct_bias
 from radresp.intensity.body import body_threshold
 from radresp.intensity.change import ChangeRules, adc_change, adc_noise, t2_change, voxel_noise
+from radresp.intensity.gas import FindGas, FoundGas, find_gas
+from radresp.intensity.ivim import FitIvim, IvimFit, fit_ivim
+from radresp.intensity.kurtosis import FitKurtosis, KurtosisFit, fit_kurtosis
+from radresp.intensity.muscle import FindMuscle, FoundMuscle, find_muscle
+from radresp.intensity.nyul import Nyul, fit_nyul, standardise
 from radresp.intensity.reference import ReferenceTissue, divide_by_reference
 from radresp.intensity.zscore import ZScore, zscore
 
@@ -26,15 +34,31 @@ __all__ = [
     "AdcFit",
     "AdcUnit",
     "ChangeRules",
+    "CorrectBias",
+    "FindGas",
+    "FindMuscle",
     "FitAdc",
+    "FitIvim",
+    "FitKurtosis",
+    "FoundGas",
+    "FoundMuscle",
+    "IvimFit",
+    "KurtosisFit",
     "Method",
+    "Nyul",
     "ReferenceTissue",
     "ZScore",
     "adc_change",
     "adc_noise",
     "adc_volume",
     "body_threshold",
+    "correct_bias",
+    "find_gas",
+    "find_muscle",
     "fit_adc",
+    "fit_ivim",
+    "fit_kurtosis",
+    "fit_nyul",
     "normalise",
     "t2_change",
     "voxel_noise",
@@ -62,6 +86,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "zscore": Method(ZScore, zscore),
         "reference": Method(ReferenceTissue, divide_by_reference),
+        "nyul": Method(Nyul, standardise),
     }
 )
 
@@ -97,7 +122,8 @@ def normalise(
     Raises
     ------
     PlanError
-        ``NORMALISE`` for an unknown method, for settings of another method, and for ADC.
+        ``NORMALISE`` for an unknown method, for settings of another method or none where the
+        method has to be fitted first, and for ADC.
     InputError
         When the image or the outline gives nothing to normalise by (see the methods).
 
@@ -124,7 +150,7 @@ def normalise(
             action="take ADC out of the normalisation",
         )
     chosen = METHODS[method]
-    settings = settings or chosen.settings()
+    settings = settings or _defaults(method)
     if not isinstance(settings, chosen.settings):
         raise PlanError(
             "NORMALISE",
@@ -136,3 +162,14 @@ def normalise(
     note = Note(NoteKind.INFO, "NORMALISED", f"by {words}")
     seconds = perf_counter() - started
     return result, Step("intensity", method, settings.model_dump(mode="json"), seconds, (note,))
+
+
+def _defaults(method: str) -> Settings:
+    try:
+        return METHODS[method].settings()
+    except ValidationError as error:
+        raise PlanError(
+            "NORMALISE",
+            f"'{method}' without settings",
+            expected=error.errors()[0]["msg"].removeprefix("Value error, "),
+        ) from None

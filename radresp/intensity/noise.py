@@ -10,8 +10,11 @@ filter noise change its spread but hardly its mean, which is the floor that bias
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from radresp.intensity.body import blocks
 
@@ -62,6 +65,55 @@ def noise_level(
     if np.median(means[body]) < 3 * air_low or air_high < 0.7 * air_low:
         return None
     return air_high / _MEAN
+
+
+def lift(signal: NDArray[Any], sigma: NDArray[Any] | float) -> NDArray[Any]:
+    """By how much Rician noise lifts the mean magnitude of a signal.
+
+    Parameters
+    ----------
+    signal : numpy.ndarray
+        Without noise, 0 or more, any shape.
+    sigma : numpy.ndarray or float
+        Of the noise, above 0, in the unit of the signal.
+
+    Returns
+    -------
+    numpy.ndarray
+        In the unit of the signal: 1.2533 sigma where there is none, next to nothing where it is
+        many sigma (Gudbjartsson and Patz 1995).
+
+    Examples
+    --------
+    >>> lift(np.array([0.0, 2.0, 10.0]), 1.0).round(3).tolist()
+    [1.253, 0.272, 0.05]
+    """
+    power = signal * signal / (2 * sigma * sigma)
+    half = power / 2
+    mean = (1 + power) * special.i0e(half) + power * special.i1e(half)
+    return _MEAN * sigma * mean - signal
+
+
+def log_lift(snr: NDArray[Any]) -> NDArray[Any]:
+    """By how much Rician noise lifts the mean logarithm of a magnitude.
+
+    Parameters
+    ----------
+    snr : numpy.ndarray
+        Signal without noise over sigma, above 0, any shape.
+
+    Returns
+    -------
+    numpy.ndarray
+        Half the exponential integral of ``snr^2 / 2`` (Lapidoth and Moser, IEEE Trans Inf Theory
+        2003;49:2426-2467).
+
+    Examples
+    --------
+    >>> log_lift(np.array([1.0, 2.0, 4.0])).round(4).tolist()
+    [0.2799, 0.0245, 0.0]
+    """
+    return special.exp1(snr * snr / 2) / 2
 
 
 def _level(low: NDArray[np.float32], high: NDArray[np.float32]) -> tuple[float, float] | None:

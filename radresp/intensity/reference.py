@@ -1,13 +1,17 @@
-"""Reference tissue: divide by the median of an outlined tissue such as muscle.
+"""Reference tissue: divide by the median of muscle or of normal rectal wall.
 
 What: the ratio to muscle (obturator or gluteal) that radiologists read T2 by: scar about 1,
-residual tumour about 2, oedema and mucin above 3.5.
+residual tumour about 2, oedema and mucin above 3.5. Or the ratio to normal wall, at least 2 cm from
+the tumour, by which high b-values are judged.
 Source: ``docs/reference/clinical.md`` sections 2.1 and 3.4.
-When: a muscle outline exists at both visits. Keeps zero signal at zero, so ratios stay ratios; the
-result for ``a * image`` (a > 0) is that for ``image``.
+When: an outline exists at both visits; of muscle, `radresp.intensity.find_muscle` can make one.
+Keeps zero signal at zero, so ratios stay ratios; the result for ``a * image`` (a > 0) is that for
+``image``.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +23,9 @@ from radresp.errors import InputError, PlanError
 class ReferenceTissue(Settings):
     """Settings of the division by a reference tissue."""
 
+    tissue: Literal["muscle", "normal_wall"] = Field(
+        "muscle", description="Which outline: obturator or gluteal muscle, or normal rectal wall."
+    )
     min_voxels: int = Field(
         64, ge=1, le=100_000, description="Smallest reference outline accepted, voxels."
     )
@@ -48,18 +55,19 @@ def divide_by_reference(
     Raises
     ------
     PlanError
-        ``NORMALISE`` when no outline is given.
+        ``NORMALISE`` when no outline is given, or one of another tissue.
     InputError
         ``REFERENCE_SMALL`` for fewer than ``min_voxels`` voxels, ``REFERENCE_SIGNAL`` when the
         median is not positive.
     GeometryError
         ``MASK_GEOMETRY`` when the outline lies on another grid.
     """
-    if reference is None:
+    if reference is None or reference.roi != settings.tissue:
         raise PlanError(
             "NORMALISE",
-            "normalising by a reference tissue without an outline of it",
-            expected="a mask such as muscle",
+            f"normalising by {settings.tissue} "
+            + ("without an outline of it" if reference is None else f"with a {reference.roi} mask"),
+            expected=f"a {settings.tissue} mask",
             action="add the mask or choose zscore",
         )
     values = volume.values_in(reference)

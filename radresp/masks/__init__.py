@@ -4,19 +4,25 @@ Masks travel, images stay: what is measured in a region is never interpolated. E
 returns a new mask and, where it decides anything, a step that says what it did.
 """
 
+from radresp.masks.agreement import Agreement, agreement
+from radresp.masks.bed import PlaceBed, place_bed
 from radresp.masks.carry import carry, outside_fraction
 from radresp.masks.clean import Clean, clean
 from radresp.masks.morphology import grow, ring, shrink
 from radresp.masks.rules import MaskRules, check_mask
 
 __all__ = [
+    "Agreement",
     "Clean",
     "MaskRules",
+    "PlaceBed",
+    "agreement",
     "carry",
     "check_mask",
     "clean",
     "grow",
     "outside_fraction",
+    "place_bed",
     "ring",
     "shrink",
 ]

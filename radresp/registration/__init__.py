@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from radresp.core import (
     Alignment,
@@ -23,11 +24,13 @@ from radresp.core import (
     check_same_grid,
 )
 from radresp.errors import GeometryError, InputError, PlanError
-from radresp.registration.coarse import area_around, filled
+from radresp.registration import affine_mi, bspline_mi, epi_mi, greedy, rigid_mi
+from radresp.registration.coarse import area_around, coarse_grid, filled
+from radresp.registration.folding import jacobian
+from radresp.registration.inverse import invert
 from radresp.registration.measures import mutual_information, overlap_fraction, similarity
 from radresp.registration.quality import Found, QualityRules, implausible, judge
 from radresp.registration.rigid_mi import RigidMi
-from radresp.registration.rigid_mi import find as _find_rigid_mi
 
 __all__ = [
     "METHODS",
@@ -37,6 +40,9 @@ __all__ = [
     "RigidMi",
     "align",
     "area_around",
+    "coarse_grid",
+    "invert",
+    "jacobian",
     "judge",
     "mutual_information",
     "similarity",
@@ -53,16 +59,30 @@ class Method:
         Its settings.
     find : callable
         ``find(fixed, moving, settings, *, fixed_mask, moving_mask) -> Found``.
-    needs : tuple of str
-        Modules of an optional extra it cannot do without.
+    extra : str, optional
+        The optional extra of radresp it cannot do without.
+    needs : tuple of str, optional
+        Modules that extra brings.
     """
 
     settings: type[QualityRules]
     find: Callable[..., Found]
+    extra: str = ""
     needs: tuple[str, ...] = ()
 
+    @property
+    def installed(self) -> bool:
+        """Whether everything it needs is there."""
+        return all(find_spec(module) for module in self.needs)
 
-METHODS: dict[str, Method] = {"rigid_mi": Method(RigidMi, _find_rigid_mi)}
+
+METHODS: dict[str, Method] = {
+    "rigid_mi": Method(RigidMi, rigid_mi.find),
+    "affine_mi": Method(affine_mi.AffineMi, affine_mi.find),
+    "bspline_mi": Method(bspline_mi.BsplineMi, bspline_mi.find),
+    "greedy": Method(greedy.Greedy, greedy.find, "greedy", ("picsl_greedy",)),
+    "epi_mi": Method(epi_mi.EpiMi, epi_mi.find),
+}
 
 
 def align(
@@ -105,7 +125,8 @@ def align(
     InputError
         ``IMG_CONSTANT``, ``MASK_EMPTY``, ``REGISTRATION_FAILED``.
     PlanError
-        ``CONFIG_KEY`` for an unknown method or another method's settings.
+        ``CONFIG_KEY`` for an unknown method or another method's settings; ``EXTRA_MISSING`` for a
+        method whose optional extra is not installed.
     ResourceError
         ``TIMEOUT``.
 
@@ -138,6 +159,14 @@ def _chosen(method: str, settings: Settings | None) -> QualityRules:
     if method not in METHODS:
         raise PlanError(
             "CONFIG_KEY", f"registration method '{method}'", expected=f"one of {', '.join(METHODS)}"
+        )
+    if not METHODS[method].installed:
+        extra = METHODS[method].extra
+        raise PlanError(
+            "EXTRA_MISSING",
+            f"registration method '{method}' without {', '.join(METHODS[method].needs)}",
+            expected=f"the optional extra '{extra}'",
+            action=f"pip install 'radresp[{extra}]', or choose another method",
         )
     kind = METHODS[method].settings
     chosen = kind() if settings is None else settings

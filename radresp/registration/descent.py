@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import SimpleITK as sitk
 
-from radresp.core import Volume, resample_volume
+from radresp.core import Note, NoteKind, Volume, resample_volume
 from radresp.core.volume import image_of
 from radresp.errors import GeometryError, InputError, ResourceError
 from radresp.registration.coarse import Area, coarse_copy, coarse_grid, unshaded
@@ -21,6 +22,9 @@ from radresp.registration.measures import agreement
 
 _FEWEST_POINTS = 500
 _SMALLEST_STEP_MM = 0.002
+_NOTEWORTHY_MM = 1.0
+
+Linear = TypeVar("Linear", sitk.Euler3DTransform, sitk.AffineTransform)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,8 @@ class Descent:
     limit_s: float
     until: float
 
-    def run_from(self, start: sitk.Transform, level: Level) -> sitk.Euler3DTransform:
-        """The optimum next to a start.
+    def run_from(self, start: Linear, level: Level) -> Linear:
+        """The optimum next to a start, a transform of the same kind.
 
         Raises
         ------
@@ -126,7 +130,7 @@ class Descent:
                 expected="two images of the same part of the body",
                 action="check that the two images belong together",
             )
-        transform = sitk.Euler3DTransform(start)
+        transform = type(start)(start)
         method = self._method(level)
         method.SetInitialTransform(transform, inPlace=True)
         method.AddCommand(sitk.sitkIterationEvent, lambda: self._watch(method))
@@ -169,15 +173,20 @@ class Descent:
 
     def _check_time(self) -> None:
         if time.monotonic() > self.until:
-            raise ResourceError(
-                "TIMEOUT",
-                f"the registration took longer than {self.limit_s:g} s",
-                action="raise time_limit_s, or lower samples, levels or iterations",
-            )
+            raise timed_out(self.limit_s)
+
+
+def timed_out(limit_s: float) -> ResourceError:
+    """The refusal of a case whose search took too long."""
+    return ResourceError(
+        "TIMEOUT",
+        f"the registration took longer than {limit_s:g} s",
+        action="raise time_limit_s, or lower samples, levels or iterations",
+    )
 
 
 def best_descent(
-    descent: Descent, level: Level, starts: Mapping[str, sitk.Transform]
+    descent: Descent, level: Level, starts: Mapping[str, sitk.Euler3DTransform]
 ) -> tuple[str, sitk.Euler3DTransform]:
     """Walk from every start; the name of the best one and where it leads.
 
@@ -201,3 +210,43 @@ def best_descent(
         raise errors[0]
     best = max(ends, key=lambda name: level.agreement(ends[name]))
     return best, ends[best]
+
+
+def refined(descent: Descent, level: Level, start: Linear, notes: list[Note]) -> Linear:
+    """The optimum next to a start, or the start where the optimiser wandered off.
+
+    Parameters
+    ----------
+    descent : Descent
+        How to walk.
+    level : Level
+        On what.
+    start : SimpleITK.Euler3DTransform or SimpleITK.AffineTransform
+        Where from.
+    notes : list of Note
+        Gets a ``REG_WORSE_THAN_START`` warning where the start was kept for a reason.
+    """
+    found = descent.run_from(start, level)
+    before, after = level.agreement(start), level.agreement(found)
+    if after >= before:
+        return found
+    wandered = _furthest_mm(found, start, level)
+    if wandered > _NOTEWORTHY_MM:
+        notes.append(
+            Note(
+                NoteKind.WARNING,
+                "REG_WORSE_THAN_START",
+                f"the optimiser went {wandered:.1f} mm from {before:.3f} down to {after:.3f} nats "
+                "of mutual information: its start was kept",
+                expected="an optimum better than its start",
+                action="look at the overlay, or outline the region on the fixed image",
+            )
+        )
+    return start
+
+
+def _furthest_mm(one: sitk.Transform, other: sitk.Transform, level: Level) -> float:
+    """Largest distance between where two transforms put the corners of the area, mm."""
+    corners = level.area.grid.corners_mm().tolist()
+    apart = [np.subtract(one.TransformPoint(c), other.TransformPoint(c)) for c in corners]
+    return float(np.linalg.norm(apart, axis=1).max())

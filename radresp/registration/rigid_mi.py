@@ -28,11 +28,17 @@ from pydantic import Field
 from radresp.core import Mask, Note, NoteKind, Volume
 from radresp.errors import InputError
 from radresp.registration.coarse import area_around
-from radresp.registration.descent import Descent, Level, best_descent, level_of, levels_of
+from radresp.registration.descent import (
+    Descent,
+    Level,
+    best_descent,
+    level_of,
+    levels_of,
+    refined,
+)
 from radresp.registration.quality import Found, QualityRules
 
 _SAME_START_MM = 2.0
-_NOTEWORTHY_MM = 1.0
 _Transforms = dict[str, sitk.Euler3DTransform]
 
 
@@ -112,16 +118,15 @@ def find(
     ResourceError
         ``TIMEOUT``.
     """
-    if fixed_mask is None and (moving_mask is not None or _much_smaller(moving, fixed)):
+    if is_backwards(fixed, moving, fixed_mask, moving_mask):
         back = find(moving, fixed, settings, fixed_mask=moving_mask)
         return Found(_inverse(back.transform), back.notes, back.numbers, back.doubts)
-    descent = _descent(settings)
-    spacings = [settings.work_spacing_mm * 2**n for n in reversed(range(settings.levels))]
-    area = area_around(fixed.grid, fixed_mask, settings.mask_margin_mm)
-    levels = levels_of(fixed, moving, area, spacings, settings.unshade_mm)
+    descent = descent_of(settings)
+    levels = pyramid(fixed, moving, settings, fixed_mask)
     whole = levels[0]
     if fixed_mask is not None:
-        whole = level_of(fixed, moving, area_around(fixed.grid), spacings[0])
+        coarsest_mm = settings.work_spacing_mm * 2 ** (settings.levels - 1)
+        whole = level_of(fixed, moving, area_around(fixed.grid), coarsest_mm)
     end = None if moving_mask is None else area_around(moving.grid, moving_mask).centre_mm
     starts, name, transform = _coarse_fit(descent, whole, levels[0], end)
     numbers = {}
@@ -129,16 +134,32 @@ def find(
         numbers["mirror_ratio"] = _mirror_ratio(descent, whole, levels[0], transform)
     notes = [_start_note(name, starts)]
     for level in levels[1:] or levels:
-        transform = _refined(descent, level, transform, notes)
+        transform = refined(descent, level, transform, notes)
     doubts = tuple(note.found for note in notes if note.code == "REG_WORSE_THAN_START")
     return Found(transform, tuple(notes), numbers, doubts)
 
 
-def _much_smaller(one: Volume, other: Volume) -> bool:
-    return 2 * np.prod(one.grid.extent_mm) < np.prod(other.grid.extent_mm)
+def is_backwards(
+    fixed: Volume, moving: Volume, fixed_mask: Mask | None, moving_mask: Mask | None
+) -> bool:
+    """Whether the moving image, as the only outlined or a much smaller one, leads the search."""
+    if fixed_mask is not None:
+        return False
+    smaller = 2 * np.prod(moving.grid.extent_mm) < np.prod(fixed.grid.extent_mm)
+    return moving_mask is not None or bool(smaller)
 
 
-def _descent(settings: RigidMi) -> Descent:
+def pyramid(
+    fixed: Volume, moving: Volume, settings: RigidMi, fixed_mask: Mask | None
+) -> tuple[Level, ...]:
+    """The levels of a search around the outline on the fixed image, from coarse to fine."""
+    spacings = [settings.work_spacing_mm * 2**n for n in reversed(range(settings.levels))]
+    area = area_around(fixed.grid, fixed_mask, settings.mask_margin_mm)
+    return levels_of(fixed, moving, area, spacings, settings.unshade_mm)
+
+
+def descent_of(settings: RigidMi) -> Descent:
+    """How a method's settings say to walk; its time begins now."""
     return Descent(
         settings.bins,
         settings.samples,
@@ -206,36 +227,6 @@ def _mirror_ratio(descent: Descent, whole: Level, local: Level, transform: sitk.
 def _start_note(name: str, starts: _Transforms) -> Note:
     tried = ", ".join(starts)
     return Note(NoteKind.INFO, "REG_START", f"the search went on from '{name}', of {tried}")
-
-
-def _refined(
-    descent: Descent, level: Level, start: sitk.Euler3DTransform, notes: list[Note]
-) -> sitk.Euler3DTransform:
-    """The optimum next to a start, or the start where the optimiser wandered off."""
-    found = descent.run_from(start, level)
-    before, after = level.agreement(start), level.agreement(found)
-    if after >= before:
-        return found
-    wandered = _furthest_mm(found, start, level)
-    if wandered > _NOTEWORTHY_MM:
-        notes.append(
-            Note(
-                NoteKind.WARNING,
-                "REG_WORSE_THAN_START",
-                f"the optimiser went {wandered:.1f} mm from {before:.3f} down to {after:.3f} nats "
-                "of mutual information: its start was kept",
-                expected="an optimum better than its start",
-                action="look at the overlay, or outline the region on the fixed image",
-            )
-        )
-    return start
-
-
-def _furthest_mm(one: sitk.Transform, other: sitk.Transform, level: Level) -> float:
-    """Largest distance between where two transforms put the corners of the area, mm."""
-    corners = level.area.grid.corners_mm().tolist()
-    apart = [np.subtract(one.TransformPoint(c), other.TransformPoint(c)) for c in corners]
-    return float(np.linalg.norm(apart, axis=1).max())
 
 
 def _inverse(transform: sitk.Transform) -> sitk.Euler3DTransform:

@@ -6,14 +6,36 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from builders import ORIENTATIONS
-from registration.pictures import ball, centred_grid, error_mm, picture, rigid
+from registration.pictures import ball, centred_grid, error_mm, mean_error_mm, picture, rigid
 
-from radresp.core import Grid, Roi, Verdict, resample_mask
-from radresp.registration import METHODS, align
+from radresp.core import Alignment, Grid, Mask, Roi, Verdict, resample_mask
+from radresp.registration import METHODS
+from radresp.registration import align as align_by
+from radresp.registration.inverse import parts
 
 TRUTH = rigid((4.0, -3.0, 3.0), (2.0, -1.5, 4.0))
 
-pytestmark = pytest.mark.parametrize("method", METHODS)
+pytestmark = pytest.mark.parametrize(
+    "method", [name for name, method in METHODS.items() if method.installed]
+)
+
+LIGHT = {
+    "bspline_mi": {"samples": 2000, "bend_iterations": 6},
+    "epi_mi": {"samples": 2000, "bend_iterations": 6},
+}
+"""Fewer samples and steps than the defaults: the promises hold for any."""
+
+
+def align(fixed, moving, *, method: str, **masks) -> Alignment:
+    settings = METHODS[method].settings(**LIGHT.get(method, {}))
+    return align_by(fixed, moving, method=method, settings=settings, **masks)
+
+
+def check_found(alignment: Alignment, mask: Mask) -> None:
+    """Half a millimetre: at the farthest corner of the outline's box, or where bent, inside it."""
+    linear = alignment.transform.IsLinear()
+    error = error_mm if linear else mean_error_mm
+    assert error(alignment.transform, TRUTH, mask) < 0.5
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -22,7 +44,7 @@ def test_recovers_a_known_shift_and_rotation(method: str, orientation: str) -> N
     mask = ball(grid)
     moving = picture(grid, TRUTH, bias=0.4, seed=2)
     alignment = align(picture(grid, seed=1), moving, fixed_mask=mask, method=method)
-    assert error_mm(alignment.transform, TRUTH, mask) < 0.5
+    check_found(alignment, mask)
     assert alignment.quality.verdict is Verdict.GOOD
     assert alignment.quality.numbers["correlation_after"] > 0.9
     assert alignment.step.room == "registration"
@@ -35,7 +57,7 @@ def test_recovers_between_different_spacings_and_orientations(method: str) -> No
     mask = ball(fixed_grid)
     moving = picture(moving_grid, TRUTH, bias=0.3, seed=2)
     alignment = align(picture(fixed_grid, seed=1), moving, fixed_mask=mask, method=method)
-    assert error_mm(alignment.transform, TRUTH, mask) < 0.5
+    check_found(alignment, mask)
     assert alignment.usable
 
 
@@ -44,7 +66,7 @@ def test_recovers_with_an_outline_on_the_moving_image_alone(method: str) -> None
     moved = ball(grid, TRUTH.TransformPoint((14.0, -16.0, 30.0)))
     moving = picture(grid, TRUTH, bias=0.3, seed=2)
     alignment = align(picture(grid, seed=1), moving, moving_mask=moved, method=method)
-    assert error_mm(alignment.transform, TRUTH, ball(grid)) < 0.5
+    check_found(alignment, ball(grid))
     assert alignment.quality.verdict is Verdict.GOOD
 
 
@@ -52,7 +74,7 @@ def test_recovers_without_any_outline(method: str) -> None:
     grid = centred_grid()
     moving = picture(grid, TRUTH, bias=0.3, seed=2)
     alignment = align(picture(grid, seed=1), moving, method=method)
-    assert error_mm(alignment.transform, TRUTH, ball(grid)) < 0.5
+    check_found(alignment, ball(grid))
 
 
 def test_leaves_an_image_on_itself(method: str) -> None:
@@ -68,7 +90,7 @@ def test_is_the_same_twice(method: str) -> None:
     grid = centred_grid()
     pair = picture(grid, seed=1), picture(grid, TRUTH, bias=0.3, seed=2)
     one, two = (align(*pair, method=method) for _ in range(2))
-    assert one.transform.GetParameters() == two.transform.GetParameters()
+    assert _numbers(one.transform) == _numbers(two.transform)
     assert one.quality.record() == two.quality.record()
 
 
@@ -90,3 +112,8 @@ def test_leaves_its_inputs_alone(method: str) -> None:
     align(fixed, moving, fixed_mask=ball(grid), method=method)
     assert np.array_equal(fixed.array, before[0])
     assert np.array_equal(moving.array, before[1])
+
+
+def _numbers(transform: sitk.Transform) -> tuple[float, ...]:
+    """Every parameter of a transform, those of a composite's parts too."""
+    return tuple(v for part in parts(transform) for v in part.GetParameters())

@@ -12,11 +12,14 @@ from radresp.core import Grid, Mask, NoteKind, Roi, Sequence, Unit, Volume
 from radresp.errors import GeometryError, InputError, PlanError
 from radresp.intensity import (
     METHODS,
+    Nyul,
     ReferenceTissue,
     ZScore,
     body_threshold,
+    fit_nyul,
     normalise,
 )
+from radresp.pipeline import parse_plan
 
 GRID = make_grid((40, 40, 8))
 MUSCLE = make_mask(GRID, Roi.MUSCLE, centre=(0.37, 0.37, 0.5), radius=0.13)
@@ -85,18 +88,25 @@ def test_reference_makes_its_tissue_one():
     assert "median" in step.notes[0].found
 
 
+def learned(method):
+    """Settings for methods that have to be fitted first."""
+    return fit_nyul([pelvis()[0]]) if method == "nyul" else None
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_every_method_keeps_grid_sequence_and_is_repeatable(method, orientation):
     grid = make_grid(orientation=orientation)
     volume = make_volume(grid, Sequence.DWI, b_s_per_mm2=800.0)
     mask = make_mask(grid, Roi.MUSCLE)
-    results = [normalise(volume, method, reference=mask)[0] for _ in range(2)]
+    chosen = learned(method)
+    results = [normalise(volume, method, reference=mask, settings=chosen)[0] for _ in range(2)]
     assert results[0].grid.same_as(grid)
     assert (results[0].sequence, results[0].b_s_per_mm2) == (Sequence.DWI, 800.0)
     np.testing.assert_array_equal(results[0].array, results[1].array)
     lps = make_volume(make_grid(), Sequence.DWI, b_s_per_mm2=800.0)
-    same, _ = normalise(lps, method, reference=make_mask(make_grid(), Roi.MUSCLE))
+    outline = make_mask(make_grid(), Roi.MUSCLE)
+    same, _ = normalise(lps, method, reference=outline, settings=chosen)
     np.testing.assert_array_equal(results[0].array, same.array)
 
 
@@ -149,3 +159,71 @@ def test_two_scans_of_one_visit_agree_after_zscore():
         result, _ = normalise(volume)
         means.append(np.percentile(result.array, [5, 25, 50, 75, 95]))
     np.testing.assert_allclose(*means, atol=0.15)
+
+
+def test_normal_wall_is_a_reference_too_and_tissues_are_not_confused():
+    volume, _ = pelvis()
+    wall = MUSCLE.named(Roi.NORMAL_WALL)
+    chosen = ReferenceTissue(tissue="normal_wall")
+    result, step = normalise(volume, "reference", reference=wall, settings=chosen)
+    assert np.median(result.values_in(wall)) == pytest.approx(1, rel=1e-6)
+    assert step.settings["tissue"] == "normal_wall"
+    with pytest.raises(PlanError, match="with a muscle mask"):
+        normalise(volume, "reference", reference=MUSCLE, settings=chosen)
+
+
+def test_nyul_brings_scanners_to_one_scale():
+    images = [pelvis(seed=seed)[0] for seed in range(4)]
+    told = fit_nyul(images[:3])
+    assert told.landmarks[0] == 0
+    assert told.landmarks[-1] == 100
+    other = images[3].with_array(images[3].array * 7.3 + 40)
+    here, _ = normalise(images[3], "nyul", settings=told)
+    there, _ = normalise(other, "nyul", settings=told)
+    np.testing.assert_allclose(there.array, here.array, atol=0.05)
+    for percentile, place in zip(told.percentiles, told.landmarks, strict=True):
+        body = images[0].array > body_threshold(images[0].array)
+        moved, _ = normalise(images[0], "nyul", settings=told)
+        assert np.percentile(moved.array[body], percentile) == pytest.approx(place, abs=2)
+    order = np.argsort(images[3].array.ravel(), kind="stable")
+    assert np.all(np.diff(here.array.ravel()[order]) >= 0)
+
+
+def test_nyul_survives_json_and_moves_a_skewed_image():
+    volume, _ = pelvis()
+    told = fit_nyul([volume])
+    again = Nyul.model_validate_json(told.model_dump_json())
+    assert again == told
+    bent = volume.with_array(np.sqrt(np.maximum(volume.array, 0)))
+    moved, step = normalise(bent, "nyul", settings=again)
+    straight, _ = normalise(volume, "nyul", settings=told)
+    body = volume.array > body_threshold(volume.array)
+    for percentile in (10, 50, 90):
+        assert np.percentile(moved.array[body], percentile) == pytest.approx(
+            np.percentile(straight.array[body], percentile), abs=3
+        )
+    assert step.settings["landmarks"] == list(told.landmarks) or step.settings[
+        "landmarks"
+    ] == tuple(told.landmarks)
+
+
+def test_nyul_without_learned_landmarks_is_refused_in_plan_and_call():
+    volume, _ = pelvis()
+    with pytest.raises(PlanError, match="training patients alone"):
+        normalise(volume, "nyul")
+    for wrong in ((0.0, 50.0), tuple(range(11, 0, -1))):
+        with pytest.raises(ValueError, match="rising"):
+            Nyul(landmarks=wrong)
+    assert code_of(lambda: fit_nyul([])) == "NYUL_EMPTY"
+    flat = Volume.from_array(np.full((8, 40, 40), 3.0), GRID, Sequence.T2)
+    assert code_of(lambda: fit_nyul([flat])) == "IMG_CONSTANT"
+
+
+def test_a_plan_that_names_nyul_must_carry_its_landmarks():
+    with pytest.raises(PlanError) as caught:
+        parse_plan({"t2": {"method": "nyul"}})
+    assert caught.value.code == "CONFIG_VALUE"
+    assert "training patients alone" in caught.value.message
+    told = fit_nyul([pelvis()[0]])
+    record = {"t2": {"method": "nyul", "settings": told.model_dump(mode="json")}}
+    assert parse_plan(record).t2.settings == told

@@ -32,7 +32,7 @@ def test_the_record_of_a_plan_reads_back_as_the_same_plan() -> None:
         ({"regions": []}, "CONFIG_VALUE", "regions"),
         ({"regions": ["post.t2.bed", "post.t2.bed"]}, "CONFIG_VALUE", "twice"),
         ({"regions": ["after.t2.bed"]}, "CONFIG_VALUE", "post.t2.bed"),
-        ({"t2": {"method": "nyul"}}, "CONFIG_VALUE", "zscore"),
+        ({"t2": {"method": "median"}}, "CONFIG_VALUE", "zscore"),
         ({"decision": {"complete_at": "high"}}, "CONFIG_VALUE", "decision.complete_at"),
         ({"registration": {"settings": {"bins": 1}}}, "CONFIG_VALUE", "registration"),
         ({"adc": [1]}, "CONFIG_VALUE", "adc"),
