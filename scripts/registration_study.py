@@ -5,9 +5,9 @@
 
 Every fifth pair is sabotaged, in turn: the earlier visit of another patient, flipped left to right,
 shifted by 150 mm, another sequence in place of T2, or with blank slices. One file a pair is kept in
-OUT, so a stopped study goes on where it was. Thresholds were set on development seeds (1); what is
-reported comes from fresh ones (2). ``--outline carried`` leaves the later outline away, as when
-nobody drew a bed.
+OUT, so a stopped study goes on where it was. Thresholds were set on development seeds (1, 901);
+what is reported comes from fresh ones (2). ``--outline carried`` leaves the later outline away, as
+when nobody drew a bed.
 """
 
 from __future__ import annotations

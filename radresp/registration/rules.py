@@ -12,8 +12,9 @@ class QualityRules(Settings):
 
     The defaults were set on synthetic pairs (``scripts/registration_study.py``, development seeds)
     and on real pelvic and brain images of two visits and their flipped copies, and are reported on
-    fresh seeds in ``docs/concepts/registration.md``. There, sound pairs matched by 0.74 or more and
-    sabotaged ones by 0.57 or less. Nobody has validated them on treated rectums.
+    fresh seeds in ``docs/concepts/registration.md``. There, sound pairs matched by 0.66 or more
+    (0.92 with the best place near by) and sabotaged ones by 0.57 or less (0.84). Nobody has
+    validated them on treated rectums.
     """
 
     mask_margin_mm: float = Field(
@@ -65,7 +66,7 @@ class QualityRules(Settings):
         "counterparts; images of one sequence only.",
     )
     good_match: float = Field(
-        0.65, ge=-1, le=1, description="Doubtful below this value of the same figure."
+        0.6, ge=-1, le=1, description="Doubtful below this value of the same figure."
     )
     good_match_near: float = Field(
         0.88,
