@@ -24,6 +24,8 @@ from radresp.core import (
     check_same_grid,
 )
 from radresp.errors import GeometryError, InputError, PlanError
+from radresp.registration.bspline_lncc import BsplineLncc
+from radresp.registration.bspline_lncc import find as _find_bspline_lncc
 from radresp.registration.coarse import filled
 from radresp.registration.measures import mutual_information, overlap_fraction, similarity
 from radresp.registration.quality import Found, QualityRules, implausible, judge
@@ -59,7 +61,10 @@ class Method:
     find: Callable[..., Found]
 
 
-METHODS: dict[str, Method] = {"rigid_mi": Method(RigidMi, _find_rigid_mi)}
+METHODS: dict[str, Method] = {
+    "rigid_mi": Method(RigidMi, _find_rigid_mi),
+    "bspline_lncc": Method(BsplineLncc, _find_bspline_lncc),
+}
 
 
 def align(
