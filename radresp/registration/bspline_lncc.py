@@ -26,7 +26,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -61,6 +61,8 @@ _SOLVER_STEPS = 15
 _SETTLED_MM = 0.01
 _LEAST_DETERMINANT = 0.1
 _UNFOLDING_ROUNDS = 60
+_LEAST_GAIN = 0.002
+"""Of squared local correlation. Noise alone gained 0.0005 on still pictures, motion 0.2 and more."""
 
 
 class BsplineLncc(RigidMi):
@@ -107,7 +109,11 @@ class BsplineLncc(RigidMi):
         "auto", description="Where to compute; auto takes a CUDA device where there is one."
     )
     threads: int = Field(
-        2, ge=1, le=64, description="CPU threads; results repeat to the last bit for one number."
+        1,
+        ge=1,
+        le=64,
+        description="CPU threads; cases in parallel use cores better than threads within one. "
+        "Results repeat to the last bit for one number.",
     )
 
 
@@ -135,7 +141,8 @@ def find(
     -------
     Found
         ``SimpleITK.CompositeTransform`` of a rigid and a B-spline transform; the latter is the
-        identity outside its lattice and fades to it. Numbers: ``local_correlation_before`` and
+        identity outside its lattice and fades to it; the rigid transform alone, with a
+        ``REG_NO_GAIN`` note, where deforming gains nothing measurable. Numbers: ``local_correlation_before`` and
         ``_after`` (squared, 0 to 1), ``jacobian_min`` and ``_max`` on a lattice twice as fine as
         the control points. Where the deformation fits worse than the rigid start, the start comes
         back, with a ``REG_WORSE_THAN_START`` note and a doubt.
@@ -165,23 +172,28 @@ def find(
     notes = [*start.notes, Note(NoteKind.INFO, "REG_DEVICE", where)]
     numbers = {**start.numbers, **numbers}
     before, after = numbers["local_correlation_before"], numbers["local_correlation_after"]
-    if after < before:
-        note = _worse_note(before, after)
-        return Found(start.transform, (*notes, note), numbers, (*start.doubts, note.found))
+    if after < before + _LEAST_GAIN:
+        return _rigid_kept(Found(start.transform, tuple(notes), numbers, start.doubts))
     spline = itk_transform(lattice, coefficients, area.grid)
     both = sitk.CompositeTransform([start.transform, spline])
     return Found(both, tuple(notes), numbers, start.doubts)
 
 
-def _worse_note(before: float, after: float) -> Note:
-    return Note(
+def _rigid_kept(found: Found) -> Found:
+    """The rigid start with the reason why it was not deformed."""
+    before, after = (found.numbers[f"local_correlation_{when}"] for when in ("before", "after"))
+    change = f"deforming took the squared local correlation from {before:.4f} to {after:.4f}"
+    if after >= before:
+        note = Note(NoteKind.INFO, "REG_NO_GAIN", f"{change}: the rigid fit was kept")
+        return replace(found, notes=(*found.notes, note))
+    note = Note(
         NoteKind.WARNING,
         "REG_WORSE_THAN_START",
-        f"the deformation lowered the local correlation from {before:.3f} to {after:.3f}: the "
-        "rigid fit was kept",
+        f"{change}: the rigid fit was kept",
         expected="an optimum better than its start",
         action="look at the overlay, or outline the region on the fixed image",
     )
+    return replace(found, notes=(*found.notes, note), doubts=(*found.doubts, note.found))
 
 
 def _device(settings: BsplineLncc) -> str:
@@ -621,6 +633,6 @@ def _root(gram: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _even(values: torch.Tensor) -> torch.Tensor:
     """Brightness shifted and scaled so that 98 % of it spans `_CONTRAST`."""
-    flat = values.flatten()[:: max(values.numel() // 1_000_000, 1)].sort().values
+    flat = values.flatten()[:: max(values.numel() // 200_000, 1)].sort().values
     low, high = flat[int(0.01 * len(flat))], flat[int(0.99 * (len(flat) - 1))]
     return (values - values.mean()) * (_CONTRAST / (high - low).clamp(min=1e-20))

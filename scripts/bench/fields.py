@@ -24,7 +24,7 @@ from radresp.phantom import PhantomSettings, make_patient
 Array = NDArray[np.float64]
 NOISE = 0.02
 BIAS = 0.35
-VOXELS = 2_000_000
+VOXELS = 1_000_000
 NEAR_MM = 10.0
 
 
