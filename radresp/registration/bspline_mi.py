@@ -125,7 +125,9 @@ def _method(
     method.SetMetricFixedMask(inside)
     if settings.bend_samples < bent.level.area.points:
         method.SetMetricSamplingStrategy(method.RANDOM)
-        method.SetMetricSamplingPercentage(settings.bend_samples / bent.level.area.points, settings.seed)
+        method.SetMetricSamplingPercentage(
+            settings.bend_samples / bent.level.area.points, settings.seed
+        )
     method.SetInterpolator(sitk.sitkLinear)
     method.MetricUseMovingImageGradientFilterOff()
     method.MetricUseFixedImageGradientFilterOff()
