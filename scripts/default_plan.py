@@ -23,6 +23,8 @@ TOP = {
     "seed": "Seed of everything random.",
     "regions": "Where features are taken from: VISIT.SEQUENCE.ROI, in the order of the table.",
     "adc": "How ADC is fitted from diffusion-weighted images.",
+    "bias_field": "How coil shading of T2 is taken out (N4); {} asks for it with its defaults, "
+    "which stand in `radresp methods`.",
     "t2": "How T2 intensities are made comparable between scanners.",
     "registration": "How the visit before treatment is aligned with the one after it. auto takes "
     "the best method installed here (bspline_lncc, greedy, bspline_mi, else rigid_mi alone) and is "

@@ -22,8 +22,8 @@ from scipy import ndimage
 from radresp.core import ChangeMap, Mask, Sequence, Settings, Unit, Volume
 from radresp.core.volume import image_of
 from radresp.errors import GeometryError, InputError
-from radresp.intensity.body import body_threshold
-from radresp.intensity.noise import noise_level
+from radresp.intensity.adc_fit import FitAdc
+from radresp.intensity.dwi_stack import stack
 
 _Z95 = 1.96
 _FEWEST = 20
@@ -129,38 +129,32 @@ def t2_change(before: Volume, after: Volume, mask: Mask, rules: ChangeRules) -> 
     return ChangeMap(_volume(change, known, after), mask, numbers)
 
 
-def adc_noise(dwi: tuple[Volume, ...], sigma: float | None = None) -> NDArray[np.float64] | None:
+def adc_noise(dwi: tuple[Volume, ...], settings: FitAdc) -> NDArray[np.float64] | None:
     """Standard deviation of each voxel's fitted ADC, from the noise in the air.
 
-    For a log-linear fit over all given b-values: the weights of the fit applied to sigma over
-    signal.
+    The weights of the log-linear fit applied to sigma over signal; a weighted fit scatters a little
+    less.
 
     Parameters
     ----------
     dwi : tuple of Volume
         The diffusion-weighted volumes the ADC was fitted from, on one grid.
-    sigma : float, optional
-        Noise level in image units; read from air when not given.
+    settings : FitAdc
+        How it was fitted: which b-values, and the noise level if given.
 
     Returns
     -------
     ndarray or None
         1e-6 mm2/s, (z, y, x); None where there is no air to read the noise from.
     """
-    chosen = sorted(dwi, key=lambda volume: volume.b_s_per_mm2 or 0.0)
-    images = [volume.array for volume in chosen]
-    if sigma is None:
-        sigma = noise_level(images[0], images[-1], body_threshold(images[0]))
-    if sigma is None:
+    chosen = stack(dwi, settings.b_values_s_per_mm2, settings.b_min_s_per_mm2)
+    sigma = chosen.sigma(settings.noise_sigma)[0]
+    if sigma == 0:
         return None
-    b = np.array([volume.b_s_per_mm2 for volume in chosen], dtype=float)
-    design = np.stack([np.ones_like(b), -b * 1e-6], axis=1)
-    weights = np.linalg.pinv(design)[1]
-    variance = sum(
-        (weight * sigma / np.maximum(image, sigma)) ** 2
-        for weight, image in zip(weights, images, strict=True)
-    )
-    return np.asarray(np.sqrt(variance), dtype=np.float64)
+    design = np.stack([np.ones_like(chosen.b), -chosen.b * 1e-6], axis=1)
+    weights = np.linalg.pinv(design)[1].reshape(-1, 1, 1, 1)
+    relative = sigma / np.maximum(chosen.images.astype(float), sigma)
+    return np.asarray(np.linalg.norm(weights * relative, axis=0))
 
 
 def voxel_noise(values: NDArray[np.floating], inside: NDArray[np.bool_]) -> float:

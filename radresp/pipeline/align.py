@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from radresp import registration
 from radresp.core import (
     Alignment,
+    Grid,
     Mask,
     Note,
     NoteKind,
@@ -67,8 +68,15 @@ def align_diffusion(desk: Desk, timepoint: Timepoint) -> None:
 def to_diffusion(desk: Desk, timepoint: Timepoint) -> sitk.Transform | None:
     """Maps T2 to diffusion millimetres of one visit; None where only the headers say."""
     found = desk.alignments.get(within(timepoint))
-    trusted = found is not None and found.quality.verdict is Verdict.GOOD
-    return found.transform if found is not None and trusted else None
+    if found is None or found.quality.verdict is not Verdict.GOOD:
+        return None
+    return found.transform
+
+
+def from_diffusion(desk: Desk, timepoint: Timepoint, grid: Grid) -> sitk.Transform | None:
+    """Maps diffusion to T2 millimetres of one visit on a grid; None where only the headers say."""
+    there = to_diffusion(desk, timepoint)
+    return None if there is None else registration.invert(there, grid)
 
 
 def _visits(desk: Desk, region: Mask | None, method: str, settings: Settings) -> Alignment:

@@ -23,7 +23,7 @@ from radresp.core import (
     resample_volume,
 )
 from radresp.errors import InputError
-from radresp.pipeline.align import to_diffusion
+from radresp.pipeline.align import from_diffusion, to_diffusion
 from radresp.pipeline.desk import BED, POST_T2, PRE_T2, VISITS, Desk
 from radresp.pipeline.place import outline_on
 
@@ -71,8 +71,8 @@ def _adc_map(desk: Desk, visits: sitk.Transform) -> ChangeMap:
         raise InputError("MISSING_INPUT", "there is no ADC of both visits")
     bed = _cut(_bed(desk, RegionKey(*_POST_ADC, Roi.BED), post), desk)
     steps = [to_diffusion(desk, Timepoint.PRE) or _STILL, visits]
-    if (there := to_diffusion(desk, Timepoint.POST)) is not None:
-        steps.append(there.GetInverse())
+    if (back := from_diffusion(desk, Timepoint.POST, bed.grid)) is not None:
+        steps.append(back)
     whole = sitk.CompositeTransform(steps)  # the last is applied first
     after = resample_volume(post, bed.grid)
     before = resample_volume(pre, bed.grid, whole)
@@ -101,7 +101,7 @@ def _noise(desk: Desk, timepoint: Timepoint, bed: Mask, transform: sitk.Transfor
     """
     image = desk.images[timepoint, Sequence.ADC]
     dwi = desk.case.dwi(timepoint) if timepoint in desk.fits else ()
-    spread = intensity.adc_noise(dwi, desk.plan.adc.noise_sigma) if dwi else None
+    spread = intensity.adc_noise(dwi, desk.plan.adc) if dwi else None
     if spread is not None:
         noise = resample_volume(image.with_array(spread), bed.grid, transform)
         return float(np.median(noise.array[bed.array]))

@@ -15,6 +15,8 @@ def describe_methods() -> dict[str, dict[str, Any]]:
     """Rooms, their methods, and each method's settings with default and description."""
     single: Mapping[str, Mapping[str, type[Settings]]] = {
         "adc": {"fit_adc": intensity.FitAdc},
+        "bias_field": {"correct_bias": intensity.CorrectBias},
+        "change_maps": {"change": intensity.ChangeRules},
         "masks": {"clean": masks.Clean, "rules": masks.MaskRules},
         "decision": {"decide": DecisionRules},
     }

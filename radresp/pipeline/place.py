@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from radresp import masks
+from radresp import intensity, masks
 from radresp.core import Mask, Note, NoteKind, Region, RegionKey, Roi, Sequence, Timepoint, Volume
 from radresp.errors import InputError
-from radresp.pipeline.align import to_diffusion
+from radresp.pipeline.align import from_diffusion
 from radresp.pipeline.desk import BED, CORE, POST_T2, TUMOUR, VISITS, Desk, within
 
 
@@ -17,16 +17,23 @@ def place_bed(desk: Desk) -> None:
     alignment = desk.alignments.get(VISITS)
     if alignment is None or not alignment.usable:
         return
-    grid = desk.case.image(*POST_T2).grid
-    bed, step = masks.carry(desk.outlines[TUMOUR], grid, alignment.transform, roi=Roi.BED)
+    image = desk.case.image(*POST_T2)
+    carried, step = masks.carry(desk.outlines[TUMOUR], image.grid, alignment.transform)
+    bed, clipped = masks.place_bed(carried, air=_gas(desk, image, carried))
     desk.outlines[BED] = bed
-    desk.steps.append(step)
-    propagated = Note(
-        NoteKind.INFO,
-        "BED_PROPAGATED",
-        "no bed was drawn: it is the tumour before treatment, carried over by registration",
-    )
-    desk.note("place_bed", propagated)
+    desk.steps += [step, clipped]
+
+
+def _gas(desk: Desk, image: Volume, near: Mask) -> Mask | None:
+    """Gas near a region of a T2; None, with a note, where there is no muscle to tell it by."""
+    try:
+        found = intensity.find_gas(image, near)
+    except InputError as error:
+        note = Note(NoteKind.WARNING, error.code, error.found, error.expected, error.action)
+        desk.note("place_bed", note)
+        return None
+    desk.steps.append(found.step)
+    return found.mask
 
 
 def place_regions(desk: Desk) -> dict[RegionKey, Region]:
@@ -81,12 +88,14 @@ def _outline_from_t2(desk: Desk, key: RegionKey, image: Volume) -> Mask | None:
         drawn = (
             masks.ring(desk.outlines[core], desk.plan.ring_mm) if core in desk.outlines else None
         )
-    there = None if key.sequence is Sequence.T2 else to_diffusion(desk, key.timepoint)
-    if drawn is not None and key.sequence is not Sequence.T2 and there is None:
-        _note_header(desk, key.timepoint)
-    if drawn is None or (there is None and drawn.grid.same_as(image.grid)):
+    if drawn is None or key.sequence is Sequence.T2:
         return drawn
-    carried, step = masks.carry(drawn, image.grid, there and there.GetInverse())
+    back = from_diffusion(desk, key.timepoint, image.grid)
+    if back is None:
+        _note_header(desk, key.timepoint)
+        if drawn.grid.same_as(image.grid):
+            return drawn
+    carried, step = masks.carry(drawn, image.grid, back)
     desk.steps.append(step)
     return carried
 

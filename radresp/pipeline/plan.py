@@ -13,7 +13,7 @@ from radresp import classify, features, intensity, masks, registration
 from radresp.core import RegionKey, Roi, Sequence, Settings, Timepoint
 from radresp.errors import PlanError
 from radresp.pipeline.decide import DecisionRules
-from radresp.pipeline.settings import check_keys, mapping_of, parse_settings
+from radresp.pipeline.settings import S, check_keys, mapping_of, parse_settings
 from radresp.registration import RigidMi
 
 RIGID = "rigid_mi"
@@ -80,6 +80,8 @@ class Plan:
         Where features are taken from, in this order.
     adc : FitAdc
         How ADC maps are fitted.
+    bias_field : CorrectBias, optional
+        How coil shading of T2 is taken out; not at all when None.
     t2 : Chosen
         How T2 intensities are made comparable.
     registration : Chosen
@@ -110,6 +112,7 @@ class Plan:
     seed: int
     regions: tuple[RegionKey, ...]
     adc: intensity.FitAdc
+    bias_field: intensity.CorrectBias | None
     t2: Chosen
     registration: Chosen
     rigid: RigidMi
@@ -128,6 +131,7 @@ class Plan:
             "seed": self.seed,
             "regions": [str(key) for key in self.regions],
             "adc": self.adc.model_dump(mode="json"),
+            "bias_field": self.bias_field and self.bias_field.model_dump(mode="json"),
             "t2": self.t2.record(),
             "registration": self.registration.record(),
             "rigid": self.rigid.model_dump(mode="json"),
@@ -153,6 +157,7 @@ class Plan:
         return self.sha256(
             "regions",
             "adc",
+            "bias_field",
             "t2",
             "registration",
             "rigid",
@@ -180,6 +185,7 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
         seed=_seed(given.get("seed", 17)),
         regions=_regions(given.get("regions", DEFAULT_REGIONS)),
         adc=parse_settings(intensity.FitAdc, given.get("adc"), "adc"),
+        bias_field=_optional(intensity.CorrectBias, given.get("bias_field"), "bias_field"),
         t2=_chosen(_settings_of(intensity.METHODS), given.get("t2"), "t2", "zscore"),
         registration=_chosen(
             _settings_of(registration.METHODS),
@@ -256,6 +262,11 @@ def missing_modules(method: str) -> tuple[str, ...]:
     if method not in registration.METHODS:  # positions by header need nothing
         return ()
     return tuple(name for name in registration.METHODS[method].needs if find_spec(name) is None)
+
+
+def _optional(kind: type[S], value: Any, path: str) -> S | None:
+    """Settings of a step that is left out when nothing is said of it; ``{}`` asks for it."""
+    return None if value is None else parse_settings(kind, value, path)
 
 
 def _settings_of(registry: Mapping[str, Any]) -> dict[str, type[Settings]]:

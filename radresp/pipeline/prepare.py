@@ -15,6 +15,7 @@ from __future__ import annotations
 from radresp import intensity, masks
 from radresp.core import (
     Case,
+    Mask,
     Note,
     NoteKind,
     Prepared,
@@ -24,6 +25,7 @@ from radresp.core import (
     Sequence,
     Step,
     Timepoint,
+    Volume,
 )
 from radresp.errors import locating
 from radresp.pipeline.align import align_diffusion, align_visits
@@ -96,18 +98,34 @@ def _fit_adc(desk: Desk, timepoint: Timepoint) -> None:
 
 
 def _normalise_t2(desk: Desk, timepoint: Timepoint) -> None:
+    volume = desk.case.image(timepoint, Sequence.T2)
+    if desk.plan.bias_field is not None:
+        volume, step = intensity.correct_bias(volume, desk.plan.bias_field)
+        desk.steps.append(step)
     chosen = desk.plan.t2
-    # Only the reference method asks for muscle; another method must not depend on who drew one.
-    drawn = desk.case.masks if chosen.method == "reference" else {}
-    muscle = drawn.get(RegionKey(timepoint, Sequence.T2, Roi.MUSCLE))
     volume, step = intensity.normalise(
-        desk.case.image(timepoint, Sequence.T2),
+        volume,
         chosen.method,
-        reference=muscle,
+        reference=_reference(desk, timepoint, volume),
         settings=chosen.settings,
     )
     desk.images[timepoint, Sequence.T2] = volume
     desk.steps.append(step)
+
+
+def _reference(desk: Desk, timepoint: Timepoint, volume: Volume) -> Mask | None:
+    """The tissue T2 is divided by: as drawn, else muscle as found, to be looked at."""
+    settings = desk.plan.t2.settings
+    # Only the reference method asks for an outline; another must not depend on who drew one.
+    if not isinstance(settings, intensity.ReferenceTissue):
+        return None
+    key = RegionKey(timepoint, Sequence.T2, Roi(settings.tissue))
+    if key in desk.case.masks or key.roi is not Roi.MUSCLE:
+        return desk.case.masks.get(key)
+    found = intensity.find_muscle(volume)
+    desk.outlines[key] = found.mask
+    desk.steps.append(found.step)
+    return found.mask
 
 
 def _tidy_masks(desk: Desk) -> None:

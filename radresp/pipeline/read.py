@@ -72,7 +72,9 @@ def needed_sequences(plan: Plan, timepoint: Timepoint) -> tuple[Sequence, ...]:
 def needed_outlines(plan: Plan) -> frozenset[Roi]:
     """The outlines that can matter to the plan: a broken one that does not must refuse no case."""
     asked = {key.roi for key in plan.regions} | {Roi.TUMOUR, Roi.BED}
-    return frozenset(asked | ({Roi.MUSCLE} if plan.t2.method == "reference" else set()))
+    if isinstance(plan.t2.settings, intensity.ReferenceTissue):
+        asked.add(Roi(plan.t2.settings.tissue))
+    return frozenset(asked)
 
 
 def load_role(

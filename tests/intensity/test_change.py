@@ -72,7 +72,7 @@ def test_the_noise_of_a_fitted_adc_is_what_the_fit_scatters_by() -> None:
         signal = 400 * np.exp(-b * 1.1e-3) + RNG.normal(0, sigma, grid.size[::-1])
         volumes.append(Volume.from_array(signal, grid, Sequence.DWI, b_s_per_mm2=b))
     fit = fit_adc(tuple(volumes), FitAdc(noise_sigma=sigma))
-    expected = adc_noise(tuple(volumes), sigma)
+    expected = adc_noise(tuple(volumes), FitAdc(noise_sigma=sigma))
     assert expected is not None
     assert np.median(expected) == pytest.approx(fit.adc.array.std(), rel=0.1)
 
