@@ -24,7 +24,7 @@ from radresp.core import (
     check_same_grid,
 )
 from radresp.errors import GeometryError, InputError, PlanError
-from radresp.registration import affine_mi, bspline_mi, epi_mi, greedy, rigid_mi
+from radresp.registration import affine_mi, bspline_lncc, bspline_mi, epi_mi, greedy, rigid_mi
 from radresp.registration.coarse import area_around, coarse_grid, filled
 from radresp.registration.folding import jacobian
 from radresp.registration.inverse import invert
@@ -80,6 +80,7 @@ METHODS: dict[str, Method] = {
     "rigid_mi": Method(RigidMi, rigid_mi.find),
     "affine_mi": Method(affine_mi.AffineMi, affine_mi.find),
     "bspline_mi": Method(bspline_mi.BsplineMi, bspline_mi.find),
+    "bspline_lncc": Method(bspline_lncc.BsplineLncc, bspline_lncc.find, "registration", ("torch",)),
     "greedy": Method(greedy.Greedy, greedy.find, "greedy", ("picsl_greedy",)),
     "epi_mi": Method(epi_mi.EpiMi, epi_mi.find),
 }

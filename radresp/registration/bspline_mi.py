@@ -34,6 +34,13 @@ class BsplineMi(Deformable):
     knots_mm: float = Field(
         24.0, ge=8, le=100, description="Distance of control points, about; mm along each axis."
     )
+    bend_samples: int = Field(
+        20_000,
+        ge=1_000,
+        le=1_000_000,
+        description="Places the metric of the deformation is measured at, drawn once; all where "
+        "the area has fewer. Count.",
+    )
     bend_iterations: int = Field(30, ge=5, le=1_000, description="Most steps. Count.")
 
 
@@ -116,9 +123,11 @@ def _method(
     method.SetMetricAsMattesMutualInformation(settings.bins)
     inside = image_of(bent.level.area.inside.astype(np.uint8), bent.grid)
     method.SetMetricFixedMask(inside)
-    if settings.samples < bent.level.area.points:
+    if settings.bend_samples < bent.level.area.points:
         method.SetMetricSamplingStrategy(method.RANDOM)
-        method.SetMetricSamplingPercentage(settings.samples / bent.level.area.points, settings.seed)
+        method.SetMetricSamplingPercentage(
+            settings.bend_samples / bent.level.area.points, settings.seed
+        )
     method.SetInterpolator(sitk.sitkLinear)
     method.MetricUseMovingImageGradientFilterOff()
     method.MetricUseFixedImageGradientFilterOff()

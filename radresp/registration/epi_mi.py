@@ -49,6 +49,13 @@ class EpiMi(Deformable):
     knots_mm: float = Field(
         20.0, ge=8, le=100, description="Distance of control points, about; mm along each axis."
     )
+    bend_samples: int = Field(
+        20_000,
+        ge=1_000,
+        le=1_000_000,
+        description="Places the metric of the deformation is measured at, drawn once; all where "
+        "the area has fewer. Count.",
+    )
     bend_iterations: int = Field(40, ge=5, le=1_000, description="Most steps. Count.")
 
 
@@ -160,9 +167,9 @@ def _method(
     method.SetNumberOfWorkUnits(1)
     method.SetMetricAsMattesMutualInformation(settings.bins)
     method.SetMetricFixedMask(inside)
-    if settings.samples < points:
+    if settings.bend_samples < points:
         method.SetMetricSamplingStrategy(method.RANDOM)
-        method.SetMetricSamplingPercentage(settings.samples / points, settings.seed)
+        method.SetMetricSamplingPercentage(settings.bend_samples / points, settings.seed)
     method.SetInterpolator(sitk.sitkLinear)
     method.MetricUseMovingImageGradientFilterOff()
     method.MetricUseFixedImageGradientFilterOff()

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.parametrize(
 )
 
 LIGHT = {
-    "bspline_mi": {"samples": 2000, "bend_iterations": 6},
-    "epi_mi": {"samples": 2000, "bend_iterations": 6},
+    "bspline_mi": {"bend_samples": 2000, "bend_iterations": 6},
+    "epi_mi": {"bend_samples": 2000, "bend_iterations": 6},
 }
 """Fewer samples and steps than the defaults: the promises hold for any."""
 
