@@ -36,9 +36,10 @@ from radresp.core import (
 )
 from radresp.errors import RadrespError
 from radresp.pipeline import load_plan, parse_plan, phantom_settings
-from radresp.pipeline.align import align_diffusion, align_visits
+from radresp.pipeline.align import align_diffusion, align_visits, to_diffusion
 from radresp.pipeline.desk import BED, POST_T2, PRE_T2, TUMOUR, VISITS, Desk, within
 from radresp.pipeline.plan import Plan
+from radresp.registration import Found, judge
 
 SABOTAGE = ("other_patient", "flipped", "shifted", "wrong_sequence", "blank_slices")
 SETTINGS = phantom_settings(scanners=phantom.VENDOR_SCANNERS, fast=True)
@@ -47,6 +48,7 @@ ERROR_MM = 3.0
 STRANGERS = 100_000
 SHIFT_MM = 150.0
 DWI_BLANK = (0.2, 0.5)
+PUSHED_MM = (3.0, 8.0)
 DIFFUSION = ("dwi_header_mm", "dwi_error_mm")
 MARKS = ("<!-- study:begin -->", "<!-- study:end -->")
 
@@ -98,7 +100,8 @@ def judge_pair(index: int, seed: int, plan: Plan, outline: str) -> dict[str, Any
     record |= found.quality.record()
     if kind:
         return record
-    return record | true_error(patient, found.transform) | diffusion_error(patient, desk)
+    record |= true_error(patient, found.transform) | diffusion_error(patient, desk)
+    return record | pushed_off(patient, desk, np.random.default_rng([seed, index]))
 
 
 def true_error(patient: phantom.PhantomPatient, found: sitk.Transform) -> dict[str, float]:
@@ -127,10 +130,31 @@ def true_error(patient: phantom.PhantomPatient, found: sitk.Transform) -> dict[s
     }
 
 
+def pushed_off(
+    patient: phantom.PhantomPatient, desk: Desk, rng: np.random.Generator
+) -> dict[str, Any]:
+    """The verdict on the same fit pushed off by some millimetres: one that is known to be wrong."""
+    way = rng.normal(size=3)
+    way *= rng.uniform(*PUSHED_MM) / np.linalg.norm(way)
+    push = sitk.TranslationTransform(3, way.tolist())
+    wrong = sitk.CompositeTransform([desk.alignments[VISITS].transform, push])
+    quality = judge(
+        desk.case.image(*POST_T2),
+        desk.case.image(*PRE_T2),
+        Found(wrong),
+        desk.plan.rigid,
+        fixed_mask=desk.outlines.get(BED),
+        moving_mask=desk.outlines.get(TUMOUR),
+    )
+    error = true_error(patient, wrong)["error_mm"]
+    return {"pushed_error_mm": error, "pushed_verdict": str(quality.verdict)}
+
+
 def diffusion_error(patient: phantom.PhantomPatient, desk: Desk) -> dict[str, Any]:
     """Where the later diffusion shows the bed: error of the headers and of the alignment, mm."""
     align_diffusion(desk, Timepoint.POST)
     found = desk.alignments.get(within(Timepoint.POST))
+    used = to_diffusion(desk, Timepoint.POST) or sitk.Transform(3, sitk.sitkIdentity)
     bed, dwi = patient.case.masks[BED], patient.case.dwi(Timepoint.POST)[0]
     shift = patient.maps[VolumeKey(Timepoint.POST, Sequence.DWI)]["shift_mm"]
     moved = resample_volume(Volume.from_array(shift, dwi.grid, Sequence.T2), bed.grid)
@@ -141,7 +165,7 @@ def diffusion_error(patient: phantom.PhantomPatient, desk: Desk) -> dict[str, An
     truth = places + along[:, None] * dwi.grid.axes[:, 1]
     record: dict[str, Any] = {"dwi_header_mm": float(np.abs(along).mean())}
     if found is not None:
-        ends = [found.transform.TransformPoint(place) for place in places.tolist()]
+        ends = [used.TransformPoint(place) for place in places.tolist()]
         record["dwi_error_mm"] = float(np.linalg.norm(ends - truth, axis=1).mean())
         record |= {"dwi_verdict": str(found.quality.verdict), "dwi_method": found.method}
     return record
@@ -216,6 +240,8 @@ def figures(records: list[dict[str, Any]]) -> dict[str, Any]:
         "good_doubtful": sum(r["verdict"] == "doubtful" for r in good) / max(len(good), 1),
         "over_3_mm": len(wrong),
         "over_3_mm_called_good": sum(r["verdict"] == "good" for r in wrong),
+        "pushed_over_3_mm": pushed(judged, ERROR_MM),
+        "pushed_over_5_mm": pushed(judged, 5.0),
         "called_good": sum(r["verdict"] == "good" for r in judged),
         **{name: spread(judged, name) for name in ("error_mm", "error_p95_mm", "dice")},
         "dice_drawn_bed": spread(judged, "dice_drawn_bed"),
@@ -225,6 +251,12 @@ def figures(records: list[dict[str, Any]]) -> dict[str, Any]:
         "volume_dwi": volume(judged, "volume_change_dwi"),
         "seconds": spread(judged, "seconds"),
     }
+
+
+def pushed(records: list[dict[str, Any]], least_mm: float) -> list[int]:
+    """How many pushed fits are wrong by more than a distance, and how many are called good."""
+    wrong = [r for r in records if r.get("pushed_error_mm", 0.0) > least_mm]
+    return [len(wrong), sum(r["pushed_verdict"] == "good" for r in wrong)]
 
 
 def spread(records: list[dict[str, Any]], name: str) -> dict[str, float]:
@@ -276,6 +308,14 @@ ROWS = (
     (
         "Rectal error over 3 mm / called good",
         lambda s: f"{s['over_3_mm']} / {s['over_3_mm_called_good']}",
+    ),
+    (
+        "Fits pushed off by over 3 mm / called good",
+        lambda s: "{} / {}".format(*s["pushed_over_3_mm"]),
+    ),
+    (
+        "Fits pushed off by over 5 mm / called good",
+        lambda s: "{} / {}".format(*s["pushed_over_5_mm"]),
     ),
     ("Mean rectal error, mm: median (10 to 90 %)", lambda s: three(s, "error_mm", 2)),
     ("Dice of the carried tumour with truth", lambda s: three(s, "dice", 3)),

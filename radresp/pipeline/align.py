@@ -22,6 +22,8 @@ from radresp.errors import GeometryError, InputError
 from radresp.pipeline.desk import BED, CORE, POST_T2, PRE_T2, TUMOUR, VISITS, Desk, within
 from radresp.pipeline.plan import HEADER, RIGID
 
+SURE_MM = 2.0
+"""Motion between T2 and diffusion that a rigid fit of EPI, itself distorted, can tell from none."""
 _ORDER = (Verdict.FAILED, Verdict.DOUBTFUL, Verdict.GOOD)
 
 
@@ -66,11 +68,16 @@ def align_diffusion(desk: Desk, timepoint: Timepoint) -> None:
 
 
 def to_diffusion(desk: Desk, timepoint: Timepoint) -> sitk.Transform | None:
-    """Maps T2 to diffusion millimetres of one visit; None where only the headers say."""
+    """Maps T2 to diffusion millimetres of one visit; None where the headers say.
+
+    The headers hold where the fit is not good, and where a rigid fit confirms them to
+    ``SURE_MM``: a patient who lay still is placed more exactly by the scanner than by a fit.
+    """
     found = desk.alignments.get(within(timepoint))
     if found is None or found.quality.verdict is not Verdict.GOOD:
         return None
-    return found.transform
+    still = found.method == RIGID and found.quality.numbers["shift_mm"] < SURE_MM
+    return None if still else found.transform
 
 
 def from_diffusion(desk: Desk, timepoint: Timepoint, grid: Grid) -> sitk.Transform | None:

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from radresp import intensity, masks
-from radresp.core import Mask, Note, NoteKind, Region, RegionKey, Roi, Sequence, Timepoint, Volume
+from radresp.core import (
+    Mask,
+    Note,
+    NoteKind,
+    Region,
+    RegionKey,
+    Roi,
+    Sequence,
+    Timepoint,
+    Verdict,
+    Volume,
+)
 from radresp.errors import InputError
 from radresp.pipeline.align import from_diffusion
 from radresp.pipeline.desk import BED, CORE, POST_T2, TUMOUR, VISITS, Desk, within
@@ -103,7 +114,7 @@ def _outline_from_t2(desk: Desk, key: RegionKey, image: Volume) -> Mask | None:
 def _note_header(desk: Desk, timepoint: Timepoint) -> None:
     """Say that diffusion masks lie where the headers say, when the plan had asked for more."""
     tried = desk.alignments.get(within(timepoint))
-    if tried is None:
+    if tried is None or tried.quality.verdict is Verdict.GOOD:
         return
     note = Note(
         NoteKind.WARNING,
