@@ -32,11 +32,14 @@ def demo_command(
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Make synthetic patients, train on them, and score one the model has not seen."""
+    """Make synthetic patients, train on them, and score one the model has not seen.
+
+    Without a plan, the default one with rigid registration, which keeps it to minutes.
+    """
     with running("demo", as_json=as_json, output=output, debug=debug) as run:
         run.notice()
         run.seed = seed
-        chosen = pipeline.load_plan(plan)
+        chosen = pipeline.load_plan(plan) if plan else pipeline.demo_plan()
         run.plan_sha256 = chosen.sha256()
         with Ticker(progress) as ticker:
             made = pipeline.run_demo(

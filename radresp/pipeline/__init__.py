@@ -9,6 +9,7 @@ _ROOMS = {
     "WORK_FOLDER": "index_run",
     "check_cohort": "check",
     "check_table": "check",
+    "demo_plan": "demo",
     "describe_methods": "methods",
     "describe_series": "single",
     "extract_case": "extract",

@@ -10,7 +10,7 @@ from typing import Any
 from radresp import io
 from radresp.errors import RadrespError
 from radresp.pipeline.cohort import Watcher, extract_cohort
-from radresp.pipeline.plan import Plan
+from radresp.pipeline.plan import HEADER, RIGID, Plan, parse_plan
 from radresp.pipeline.results import CaseResult, CohortResult
 from radresp.pipeline.score import Scored, open_model, save_score, score_case
 from radresp.pipeline.synthetic import ceiling, make_phantom_cohort, phantom_settings
@@ -72,6 +72,11 @@ class Demo:
             f"its truth is: {self.truth}",
             f"report: {self.page}",
         ]
+
+
+def demo_plan() -> Plan:
+    """The default plan with rigid registration, which keeps a demonstration to minutes."""
+    return parse_plan({"registration": {"method": RIGID}, "registration_dwi": {"method": HEADER}})
 
 
 def run_demo(

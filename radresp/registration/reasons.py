@@ -30,6 +30,7 @@ def misfits(numbers: Numbers, rules: QualityRules, *, one_sequence: bool) -> Ite
     if one_sequence:
         yield from _too_low_correlation(numbers, rules.min_correlation)
         yield from _too_low_match(numbers, rules.min_match)
+        yield from _too_low_near(numbers, rules.min_match_near)
 
 
 def doubts(numbers: Numbers, rules: QualityRules, *, one_sequence: bool) -> Iterator[str]:
@@ -51,12 +52,8 @@ def _doubts_of_one_sequence(numbers: Numbers, rules: QualityRules) -> Iterator[s
         yield from _too_low_correlation(numbers, rules.good_correlation)
     if numbers.get("match", 1.0) >= rules.min_match:
         yield from _too_low_match(numbers, rules.good_match)
-    near = numbers.get("match_near", 1.0)
-    if near < rules.good_match_near:
-        yield (
-            f"pieces of the images correlate by {near:.2f} even with the best place within 8 mm "
-            f"(at least {rules.good_match_near:g}): another patient?"
-        )
+    if numbers.get("match_near", 1.0) >= rules.min_match_near:
+        yield from _too_low_near(numbers, rules.good_match_near)
     if numbers.get("residual_mm", 0.0) > rules.max_residual_mm:
         yield (
             f"pieces of the compared area match best {numbers['residual_mm']:.1f} mm away "
@@ -115,6 +112,15 @@ def _too_low_match(numbers: Numbers, least: float) -> Iterator[str]:
         yield (
             f"pieces of the images correlate by {value:.2f} with their counterparts "
             f"(at least {least:g}): another patient, another sequence or a wrong place?"
+        )
+
+
+def _too_low_near(numbers: Numbers, least: float) -> Iterator[str]:
+    value = numbers.get("match_near", least)
+    if value < least:
+        yield (
+            f"pieces of the images correlate by {value:.2f} even with the best place within 8 mm "
+            f"(at least {least:g}): another patient?"
         )
 
 

@@ -59,21 +59,24 @@ class QualityRules(Settings):
         1.65, ge=0, le=100, description="Doubtful below this value of the same ratio."
     )
     min_match: float = Field(
-        0.45,
+        0.35,
         ge=-1,
         le=1,
         description="Failed when the images' patches correlate by less on average with their "
         "counterparts; images of one sequence only.",
     )
     good_match: float = Field(
-        0.6, ge=-1, le=1, description="Doubtful below this value of the same figure."
+        0.5, ge=-1, le=1, description="Doubtful below this value of the same figure."
     )
-    good_match_near: float = Field(
-        0.88,
+    min_match_near: float = Field(
+        0.7,
         ge=-1,
         le=1,
-        description="Doubtful when patches correlate by less even with the best place within 8 mm; "
+        description="Failed when patches correlate by less even with the best place within 8 mm; "
         "images of one sequence only.",
+    )
+    good_match_near: float = Field(
+        0.88, ge=-1, le=1, description="Doubtful below this value of the same figure."
     )
     good_rank: float = Field(
         0.6,

@@ -24,6 +24,8 @@ CASES = 20
 SEED = 11
 FAST = phantom_settings(fast=True)
 PLAN = """\
+registration: {method: rigid_mi}
+registration_dwi: {method: header}
 classifier:
   settings: {outer_folds: 3, repeats: 1, inner_folds: 3, ensemble: 20, min_per_class: 5}
 """
