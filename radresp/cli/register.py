@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from radresp import pipeline
-from radresp.cli.common import DebugFlag, JsonFlag, OutputFolder, required, running
+from radresp.cli.common import DebugFlag, JsonFlag, OutputFolder, PlanFile, required, running
 from radresp.errors import ExitCode
 
 
@@ -16,7 +16,11 @@ def register_command(
     fixed: Annotated[Path, typer.Argument(help="Image that stays (NIfTI or DICOM folder).")],
     moving: Annotated[Path, typer.Argument(help="Image that is moved.")],
     output: OutputFolder = None,
-    method: Annotated[str, typer.Option("--method", help="See `radresp methods`.")] = "rigid_mi",
+    method: Annotated[
+        str | None,
+        typer.Option("--method", help="See `radresp methods`; rigid_mi unless a plan says else."),
+    ] = None,
+    plan: PlanFile = None,
     fixed_mask: Annotated[
         Path | None, typer.Option("--fixed-mask", help="Look only near this mask.")
     ] = None,
@@ -29,10 +33,13 @@ def register_command(
     sequence: Annotated[
         str, typer.Option("--sequence", help="What both images show: t2, dwi or adc.")
     ] = "t2",
+    jacobian: Annotated[
+        bool, typer.Option("--jacobian", help="Write the map of local volume change too.")
+    ] = False,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Align MOVING with FIXED: transform, moved image, quality verdict."""
+    """Align MOVING with FIXED: transform, its inverse, moved image, quality verdict."""
     with running("register", as_json=as_json, output=output, debug=debug) as run:
         folder = required(output)
         registered = pipeline.register_files(
@@ -40,11 +47,10 @@ def register_command(
             moving,
             fixed_mask=fixed_mask,
             moving_mask=moving_mask,
-            method=method,
-            settings={} if margin_mm is None else {"mask_margin_mm": margin_mm},
+            chosen=pipeline.registration_choice(plan, method, margin_mm),
             sequence=sequence,
         )
-        run.outputs = list(pipeline.save_registered(registered, folder))
+        run.outputs = list(pipeline.save_registered(registered, folder, jacobian=jacobian))
         run.inputs = [fixed, moving]
         run.result = pipeline.quality_record(registered)
         quality = registered.alignment.quality

@@ -30,7 +30,14 @@ from radresp.io.survey import FoundSeries, Survey, find_series
 from radresp.io.tables import load_features, save_features
 from radresp.io.text_table import load_text_table, table_text, write_table
 from radresp.io.treatment import TreatmentDates, load_treatment
-from radresp.io.volumes_out import save_dwi, save_map, save_mask, save_transform, save_volume
+from radresp.io.volumes_out import (
+    save_dwi,
+    save_map,
+    save_mask,
+    save_transform,
+    save_volume,
+    transform_suffix,
+)
 
 __all__ = [
     "MISSING",
@@ -91,6 +98,7 @@ __all__ = [
     "split_choice",
     "sweep",
     "table_text",
+    "transform_suffix",
     "versions",
     "write_bytes",
     "write_json",

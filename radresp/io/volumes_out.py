@@ -140,6 +140,21 @@ def save_transform(transform: sitk.Transform, path: Path) -> None:
             raise _write_failed(path)
 
 
+def transform_suffix(transform: sitk.Transform) -> str:
+    """How a transform is best kept: ``.tfm``, text, or ``.h5`` where a field of voxels is in it.
+
+    Examples
+    --------
+    >>> transform_suffix(sitk.Euler3DTransform())
+    '.tfm'
+    """
+    simple = transform.Downcast()
+    if isinstance(simple, sitk.CompositeTransform):
+        inner = (simple.GetNthTransform(i) for i in range(simple.GetNumberOfTransforms()))
+        return max(map(transform_suffix, inner), key=_TRANSFORM_SUFFIXES.index, default=".tfm")
+    return ".h5" if isinstance(simple, sitk.DisplacementFieldTransform) else ".tfm"
+
+
 def _finite(volume: Volume) -> NDArray[np.float32]:
     return np.nan_to_num(volume.array, nan=0.0, posinf=0.0, neginf=0.0)
 

@@ -33,6 +33,7 @@ _ROOMS = {
     "prepare_cohort": "cohort",
     "quality_record": "single",
     "register_files": "single",
+    "registration_choice": "single",
     "run_demo": "demo",
     "run_index": "index_run",
     "save_findings": "findings",

@@ -22,7 +22,8 @@ def save_prepared(prepared: Prepared, folder: Path) -> list[Path]:
     for key, region in prepared.regions.items():
         io.save_mask(region.mask, place("masks", f"{key}.nii.gz"))
     for alignment in prepared.alignments.values():
-        name = f"{alignment.fixed}_from_{alignment.moving}.tfm"
+        suffix = io.transform_suffix(alignment.transform)
+        name = f"{alignment.fixed}_from_{alignment.moving}{suffix}"
         io.save_transform(alignment.transform, place("transforms", name))
     for name, change in prepared.maps.items():
         io.save_volume(change.volume, place("change", f"{name}.nii.gz"))

@@ -6,29 +6,62 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import SimpleITK as sitk
+
 from radresp import features, intensity, io, masks, registration
 from radresp.core import (
     Alignment,
     FeatureRow,
+    Grid,
     Mask,
     Region,
     RegionKey,
     Roi,
     Sequence,
-    Settings,
     Volume,
     resample_volume,
 )
-from radresp.errors import PlanError
-from radresp.pipeline.plan import Plan
+from radresp.errors import GeometryError
+from radresp.pipeline.plan import RIGID, Chosen, Plan, parse_plan
+from radresp.pipeline.tables import load_plan
+
+_INVERSE_MM = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """An alignment with the moving image on the fixed grid."""
+    """An alignment with the moving image on the fixed grid, and the grid that it came from."""
 
     alignment: Alignment
     moved: Volume
+    moving_grid: Grid
+
+
+def registration_choice(plan: Path | None, method: str | None, margin_mm: float | None) -> Chosen:
+    """The registration a command line asks for.
+
+    Parameters
+    ----------
+    plan : Path, optional
+        A YAML plan; its registration counts where no method is named.
+    method : str, optional
+        A method, with its defaults; rigid when neither is given.
+    margin_mm : float, optional
+        ``mask_margin_mm`` in place of what settings say.
+
+    Raises
+    ------
+    PlanError
+        ``CONFIG_VALUE`` for an unknown method or a margin out of range.
+    """
+    if plan is not None and method is None:
+        section = load_plan(plan).registration.record()
+    else:
+        section = {"method": method or RIGID, "settings": {}}
+    if margin_mm is not None:
+        section["settings"]["mask_margin_mm"] = margin_mm
+    return parse_plan({"registration": section}).registration
 
 
 def register_files(
@@ -37,8 +70,7 @@ def register_files(
     *,
     fixed_mask: Path | None = None,
     moving_mask: Path | None = None,
-    method: str = "rigid_mi",
-    settings: dict[str, Any] | None = None,
+    chosen: Chosen,
     sequence: Sequence = Sequence.T2,
 ) -> Registered:
     """Align a moving image with a fixed one, both NIfTI files or DICOM folders.
@@ -49,20 +81,11 @@ def register_files(
         The images.
     fixed_mask, moving_mask : Path, optional
         Where to look; each lies on its own image's grid.
-    method : str
-        A registration method.
-    settings : dict, optional
-        Settings of the method that differ from its defaults.
+    chosen : Chosen
+        The method and its settings; see `registration_choice`.
     sequence : Sequence
         What both images show.
     """
-    if method not in registration.METHODS:
-        raise PlanError(
-            "CONFIG_VALUE",
-            f"registration method '{method}'",
-            expected=f"one of {', '.join(registration.METHODS)}",
-        )
-    chosen: Settings = registration.METHODS[method].settings(**(settings or {}))
     images = [_load_one(path, sequence) for path in (fixed, moving)]
     outlines = [
         _load_mask(path, image)
@@ -73,21 +96,57 @@ def register_files(
         images[1],
         fixed_mask=outlines[0],
         moving_mask=outlines[1],
-        method=method,
-        settings=chosen,
+        method=chosen.method,
+        settings=chosen.settings,
         names=("fixed", "moving"),
     )
     moved = resample_volume(images[1], images[0].grid, alignment.transform)
-    return Registered(alignment, moved)
+    return Registered(alignment, moved, images[1].grid)
 
 
-def save_registered(registered: Registered, folder: Path) -> tuple[Path, ...]:
-    """Write ``transform.tfm``, ``moved.nii.gz`` and ``quality.json``."""
-    paths = tuple(folder / name for name in ("transform.tfm", "moved.nii.gz", "quality.json"))
-    io.save_transform(registered.alignment.transform, paths[0])
-    io.save_volume(registered.moved, paths[1])
-    io.write_json(paths[2], quality_record(registered))
-    return paths
+def save_registered(
+    registered: Registered, folder: Path, *, jacobian: bool = False
+) -> tuple[Path, ...]:
+    """Write ``transform``, ``inverse``, ``moved.nii.gz`` and ``quality.json``.
+
+    Parameters
+    ----------
+    registered : Registered
+        What was found.
+    folder : Path
+        Where to.
+    jacobian : bool, optional
+        Whether to write ``jacobian.nii.gz`` too: the local volume ratio on the fixed grid.
+
+    Returns
+    -------
+    tuple of Path
+        Transforms end in ``.tfm`` (text) or, where a field of voxels is in them, in ``.h5``; any
+        ITK reads both. A transform that folds has no ``inverse`` file.
+    """
+    transform, written = registered.alignment.transform, []
+    for stem, kept in (("transform", transform), ("inverse", _inverse(registered))):
+        if kept is not None:
+            written.append(folder / f"{stem}{io.transform_suffix(kept)}")
+            io.save_transform(kept, written[-1])
+    written += [folder / "moved.nii.gz", folder / "quality.json"]
+    io.save_volume(registered.moved, folder / "moved.nii.gz")
+    io.write_json(folder / "quality.json", quality_record(registered))
+    if jacobian:
+        written.append(folder / "jacobian.nii.gz")
+        grid = registered.moved.grid
+        ratio = registration.jacobian(transform, grid).astype(np.float32)
+        io.save_map(ratio, grid, written[-1])
+    return tuple(written)
+
+
+def _inverse(registered: Registered) -> sitk.Transform | None:
+    """The way back, on a grid fine enough for a smooth deformation; None where tissue folds."""
+    grid = registration.coarse_grid(registered.moving_grid, _INVERSE_MM)
+    try:
+        return registration.invert(registered.alignment.transform, grid)
+    except GeometryError:
+        return None
 
 
 def quality_record(registered: Registered) -> dict[str, Any]:

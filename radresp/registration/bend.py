@@ -2,7 +2,8 @@
 
 A deformable method first finds a linear fit, then a displacement ``u`` on copies of the
 surroundings of an outline, so that ``T(x) = L(x + u(x))``: the displacement first, in the fixed
-image's space, then the linear part. Beyond the surroundings ``u`` is 0.
+image's space, then the linear part. Beyond the surroundings ``u``
+fades to 0 within 12 mm.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from radresp.registration.folding import jacobian
 from radresp.registration.quality import Found
 from radresp.registration.rigid_mi import RigidMi
 
-_TAPER_MM = 12.0
+_FADE_MM = 12.0
 _GENTLER = 0.8
 _LEAST_STRENGTH = 0.1
 _FLAT = 1e-6  # of the product of the variances
@@ -61,24 +62,15 @@ class Bending:
         The linear fit.
     level : Level
         Copies of both images on the work grid, and where on it to compare.
-    whole : bool
-        Whether the work grid is that of the whole fixed image.
     """
 
     start: Found
     level: Level
-    whole: bool
 
     @property
     def grid(self) -> Grid:
         """The work grid, in the fixed image's space."""
         return self.level.area.grid
-
-    def field(self, shift_mm: NDArray[np.float64]) -> sitk.Transform:
-        """A displacement on the work grid, (z, y, x, 3), LPS mm, as a transform."""
-        image = sitk.GetImageFromArray(shift_mm.astype(np.float64), isVector=True)
-        self.grid.stamp(image)
-        return sitk.DisplacementFieldTransform(image)
 
     def likeness(self, transform: sitk.Transform) -> float:
         """How alike the copies are.
@@ -92,15 +84,6 @@ class Bending:
         moved = resample_volume(level.moving, self.grid, transform)
         local = local_correlation(level.fixed.array, moved.array)
         return float(local[level.area.inside & measured(moved)].mean())
-
-    def tapered(self, shift_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A displacement that ends smoothly at the border of a work grid within the image."""
-        if self.whole:
-            return shift_mm
-        inside = np.pad(np.ones(shift_mm.shape[:3], bool), 1)
-        away = ndimage.distance_transform_edt(inside, sampling=self.grid.spacing_mm[::-1])
-        t = np.clip(away[1:-1, 1:-1, 1:-1] / _TAPER_MM, 0, 1)
-        return shift_mm * (t * t * (3 - 2 * t))[..., None]
 
 
 def bending(
@@ -135,7 +118,7 @@ def bending(
         outline = None if carried.is_empty else carried
     area = area_around(fixed.grid, outline, settings.bend_margin_mm)
     level = level_of(fixed, moving, area, settings.work_spacing_mm, settings.unshade_mm)
-    return Bending(start, level, outline is None)
+    return Bending(start, level)
 
 
 def finished(bent: Bending, shift_mm: NDArray[np.float64], least_jacobian: float) -> Found:
@@ -150,11 +133,11 @@ def finished(bent: Bending, shift_mm: NDArray[np.float64], least_jacobian: float
     least_jacobian : float
         Smallest determinant kept, above 0.
     """
-    shift_mm, strength = bent.tapered(shift_mm), 1.0
-    field = bent.field(shift_mm)
-    while strength > _LEAST_STRENGTH and jacobian(field, bent.grid).min() < least_jacobian:
+    (grid, faded), strength = _faded(bent.grid, shift_mm), 1.0
+    field = _transform_of(grid, faded)
+    while strength > _LEAST_STRENGTH and jacobian(field, grid).min() < least_jacobian:
         strength *= _GENTLER
-        field = bent.field(strength * shift_mm)
+        field = _transform_of(grid, strength * faded)
     transform: sitk.Transform = sitk.CompositeTransform([bent.start.transform, field])
     notes = list(bent.start.notes)
     if strength < 1:
@@ -165,6 +148,25 @@ def finished(bent: Bending, shift_mm: NDArray[np.float64], least_jacobian: float
         transform, strength = bent.start.transform, 0.0
     numbers = {**bent.start.numbers, "bend_strength": strength}
     return Found(transform, tuple(notes), numbers, bent.start.doubts)
+
+
+def _faded(grid: Grid, shift_mm: NDArray[np.float64]) -> tuple[Grid, NDArray[np.float64]]:
+    """A displacement that goes on beyond its grid and fades to 0 there, with the wider grid."""
+    wider = [int(np.ceil(_FADE_MM / edge)) + 1 for edge in grid.spacing_mm[::-1]]
+    padded = np.pad(shift_mm, [*((n, n) for n in wider), (0, 0)], mode="edge")
+    for axis, n in enumerate(wider):
+        t = np.minimum(np.arange(padded.shape[axis]), np.arange(padded.shape[axis])[::-1]) / n
+        window = np.clip(t, 0, 1) ** 2 * (3 - 2 * np.clip(t, 0, 1))
+        padded *= np.expand_dims(window, [other for other in range(4) if other != axis])
+    nz, ny, nx = padded.shape[:3]
+    corner = grid.to_mm(-np.array(wider[::-1], dtype=float))
+    return Grid((nx, ny, nz), grid.spacing_mm, corner, grid.direction), padded
+
+
+def _transform_of(grid: Grid, shift_mm: NDArray[np.float64]) -> sitk.Transform:
+    image = sitk.GetImageFromArray(shift_mm, isVector=True)
+    grid.stamp(image)
+    return sitk.DisplacementFieldTransform(image)
 
 
 def local_correlation(

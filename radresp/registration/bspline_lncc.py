@@ -36,7 +36,7 @@ from pydantic import Field
 
 from radresp.core import Grid, Mask, Note, NoteKind, Volume, resample_mask
 from radresp.errors import ResourceError
-from radresp.registration.coarse import Area, area_around, coarse_grid
+from radresp.registration.coarse import Area, area_around
 from radresp.registration.control_grid import (
     ControlGrid,
     Matrices,

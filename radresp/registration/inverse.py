@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from radresp.core import Grid
 from radresp.errors import GeometryError
 
-_STEPS = 50
+_STEPS = 80
+_SLOWEST, _LEAST_RATE = 0.9, 0.2
 _MARGIN_VOXELS = 2
 
 
@@ -104,13 +105,17 @@ def _field(transform: sitk.Transform, grid: Grid) -> sitk.Image:
 
 def _solved(bent: sitk.Transform, grid: Grid, tolerance_mm: float) -> sitk.Transform:
     """The field that undoes a displacement, by fixed-point steps at the voxels of a grid."""
-    shift = -sitk.GetArrayFromImage(_field(bent, grid))
+    shift, rate, last = -sitk.GetArrayFromImage(_field(bent, grid)), 1.0, np.inf
     for _ in range(_STEPS):
         field = _transform_of(shift, grid)
         left = sitk.GetArrayFromImage(_field(sitk.CompositeTransform([bent, field]), grid))
-        if np.abs(left).max() < tolerance_mm / 4:
+        furthest = float(np.abs(left).max())
+        if furthest < tolerance_mm / 4:
             break
-        shift -= left
+        if furthest > _SLOWEST * last:  # steep tissue: whole steps would leap over the answer
+            rate = max(rate / 2, _LEAST_RATE)
+        shift -= rate * left
+        last = furthest
     return field
 
 

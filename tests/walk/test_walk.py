@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from builders import shared_data
 from builders_canary import CANARY, PLACE, find_marks
 from commands import Shown, correlation, radresp, tree
@@ -194,7 +195,22 @@ def test_register_writes_transform_image_and_quality(home: Path, tmp_path: Path)
     )  # fmt: skip
     assert shown.code == 0, shown.out
     assert shown.json["verdict"] in {"good", "doubtful"}
-    assert {"transform.tfm", "moved.nii.gz", "quality.json"} <= set(tree(tmp_path / "out"))
+    made = {"transform.tfm", "inverse.tfm", "moved.nii.gz", "quality.json"}
+    assert made <= set(tree(tmp_path / "out"))
+
+
+def test_a_deformation_is_written_with_its_inverse_for_any_itk(home: Path, tmp_path: Path) -> None:
+    case, out = new_case(home), tmp_path / "out"
+    shown = radresp(
+        "register", case / "post/t2.nii.gz", case / "pre/t2.nii.gz", "-o", out,
+        "--fixed-mask", case / "post/bed.nii.gz", "--method", "greedy", "--jacobian", "--json",
+    )  # fmt: skip
+    assert shown.code == 0, shown.out
+    there, back = (sitk.ReadTransform(str(out / f"{name}.h5")) for name in ("transform", "inverse"))
+    place = sitk.ReadImage(str(out / "moved.nii.gz")).TransformIndexToPhysicalPoint((50, 50, 12))
+    assert np.allclose(there.TransformPoint(back.TransformPoint(place)), place, atol=0.1)
+    ratio = nib.load(out / "jacobian.nii.gz").get_fdata()
+    assert 0 < ratio.min() < 1 < ratio.max()
 
 
 def test_features_of_one_image_are_named_numbers(home: Path) -> None:
