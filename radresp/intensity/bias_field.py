@@ -1,7 +1,8 @@
 """Take out the shading of the receive coils (N4), in bounded time.
 
 What: the logarithm of the bias is a smooth B-spline surface that makes the histogram of the body
-sharpest. It is fitted on a coarse copy and evaluated on the voxels of the image.
+sharpest. It is fitted on a coarse copy and evaluated on the voxels of the image. Three levels of
+control points, since more begin to follow anatomy.
 Source: Tustison et al., IEEE Trans Med Imaging 2010;29:1310-1320, as implemented in SimpleITK.
 When: by choice. It is off in the default plan: ``docs/reference/intensity.md`` says why, with what
 it does to images whose true shading is known.
@@ -32,8 +33,8 @@ class CorrectBias(Settings):
     work_slice_mm: float = Field(
         6.5, ge=1, le=20, description="Slice distance of that copy, mm; never finer than the image."
     )
-    levels: int = Field(4, ge=1, le=6, description="Levels of control points. Count.")
-    iterations: int = Field(50, ge=1, le=200, description="Most iterations at a level. Count.")
+    levels: int = Field(3, ge=1, le=6, description="Levels of control points. Count.")
+    iterations: int = Field(25, ge=1, le=200, description="Most iterations at a level. Count.")
     time_limit_s: float = Field(
         60.0,
         gt=0,

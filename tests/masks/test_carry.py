@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from builders import ORIENTATIONS, make_grid, make_mask
+from builders import ORIENTATIONS, make_grid, make_mask, shared_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -125,6 +125,17 @@ def test_carrying_twice_gives_the_same_voxels() -> None:
     mask, transform = ball(T2, (0, 0, 0), 9.0), rigid((3, 2, 1), (0.3, 0.4, 0.5))
     first, second = (carry(mask, ADC, transform)[0].array for _ in range(2))
     assert np.array_equal(first, second)
+
+
+def test_a_real_gland_keeps_its_volume() -> None:
+    path = shared_data("prostatex_0001", "masks", "gland_AI_Bosma22b.nii.gz")
+    gland = Mask(sitk.Cast(sitk.ReadImage(str(path)) > 0, sitk.sitkUInt8), Roi.TUMOUR)
+    middle = gland.grid.to_mm(np.argwhere(gland.array).mean(axis=0)[::-1])
+    coarse = make_grid((60, 60, 40), (2.0, 2.0, 3.5), tuple(np.subtract(middle, (59, 59, 68.25))))
+    turned = sitk.Euler3DTransform(middle, 0.1, -0.08, 0.15, (1.0, -2.0, 1.5))
+    for transform in (None, turned):
+        carried, _ = carry(gland, coarse, transform)
+        assert carried.volume_ml == pytest.approx(gland.volume_ml, rel=0.005)
 
 
 def test_there_and_back_with_the_inverse() -> None:
