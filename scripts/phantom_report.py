@@ -1,6 +1,6 @@
 """Write docs/reference/phantom.md and its picture sheet: what the digital pelvis measures.
 
-    python scripts/phantom_report.py --cases 500 --workers 2 --cache cases.csv -o docs/reference
+    python scripts/phantom_report.py --imaged balanced=500 --cache cases.csv -o docs/reference
     python scripts/phantom_report.py --lists -o docs/reference
 
 The second form takes seconds and renews only the lists that are read from the package; a test
@@ -40,7 +40,9 @@ class Watch(dict[str, float]):
         return result
 
 
-def measurements(cases: int, workers: int, cache: Path, folder: Path) -> str:
+def measurements(
+    cases: int, imaged_cases: dict[str, int], workers: int, cache: Path, folder: Path
+) -> str:
     """The measured part of the page."""
     watch = Watch()
     contrast, off = watch("contrast", signal.contrast, workers)
@@ -50,10 +52,13 @@ def measurements(cases: int, workers: int, cache: Path, folder: Path) -> str:
     rates, beside = cohort.rates(drawn)
     latent, outside = watch("latent ceiling", ceiling.latent)
     patients = watch("picture sheet", sheet.write_sheet, folder / SHEET)
-    cases_imaged = watch(
-        "imaged cases", ceiling.measured, "balanced", cases, ceiling.SEED, workers, cache
-    )
-    imaged, missed = ceiling.imaged({"balanced": cases_imaged})
+    made = {
+        preset: watch(
+            f"imaged {preset}", ceiling.measured, preset, count, ceiling.SEED, workers, cache
+        )
+        for preset, count in imaged_cases.items()
+    }
+    imaged, missed = ceiling.imaged(made)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         patients=signal.PATIENTS,
         contrast=contrast,
@@ -73,6 +78,7 @@ def measurements(cases: int, workers: int, cache: Path, folder: Path) -> str:
         outside=bullets(ceiling.BESIDE, outside),
         seed=ceiling.SEED,
         imaged=imaged,
+        counts=", ".join(f"{count} {preset}" for preset, count in imaged_cases.items()),
         missed=bullets(ceiling.BESIDE, missed),
         scanner=sheet.SCANNER,
         sheet_seed=sheet.SEED,
@@ -95,6 +101,13 @@ def main() -> None:
     """Write the page, or only its lists."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", type=int, default=500, help="patients of each cohort")
+    parser.add_argument(
+        "--imaged",
+        nargs="+",
+        default=["balanced=500"],
+        metavar="PRESET=CASES",
+        help="how many patients of which cohorts are imaged for the ceiling",
+    )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
         "--cache", type=Path, default=Path("phantom_cases.csv"), help="imaged cases, kept as CSV"
@@ -106,7 +119,8 @@ def main() -> None:
     if chosen.lists:
         page = path.read_text(encoding="utf-8")
     else:
-        page = measurements(chosen.cases, chosen.workers, chosen.cache, chosen.output)
+        counts = {name: int(n) for name, n in (pair.split("=") for pair in chosen.imaged)}
+        page = measurements(chosen.cases, counts, chosen.workers, chosen.cache, chosen.output)
     write_text(path, renewed(page))
 
 

@@ -56,6 +56,10 @@ class Stream(IntEnum):
     TEXTURE = 15
 
 
+_Streams = Mapping[Stream, np.random.Generator]
+_Tissue = tuple[Properties, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """A patient as drawn.
@@ -189,49 +193,27 @@ def draw_patient(index: int, seed: int, settings: PhantomSettings) -> Drawn:
     regimen = draw_regimen(rng[Stream.RESPONSE], outcome, preset)
     mucinous = bool(rng[Stream.TUMOUR].random() < preset.mucinous_share)
     chosen = _choose_scanners(rng[Stream.SCANNER], settings)
-    lattices = texture_lattice(rng[Stream.TEXTURE]), texture_lattice(rng[Stream.TEXTURE])
-    tissues = {visit: _tissue(seed, index, chosen[visit], settings) for visit in Timepoint}
-
-    anatomy = draw_anatomy(rng[Stream.ANATOMY])
-    tumour_ml = float(draw_volume_ml(rng[Stream.TUMOUR], 1)[0])
-    tumour = draw_tumour(rng[Stream.TUMOUR], anatomy.rectum, tumour_ml, mucinous)
-    pre = Subject(
-        anatomy,
-        tumour,
-        tissues[Timepoint.PRE],
-        chosen[Timepoint.PRE].field_strength_t,
-        lattices,
-        np.eye(4),
-    )
-
+    before = _untreated(rng, _tissue(seed, index, chosen[Timepoint.PRE], settings), mucinous)
     response = draw_response(rng[Stream.RESPONSE], outcome, regimen, mucinous, settings.variation)
-    treated = later(anatomy, rng[Stream.LATER])
-    tumour_ml = lesion_volume_ml(tumour, anatomy.rectum)
-    bed = draw_bed(rng[Stream.BED], tumour, treated.rectum, response, tumour_ml)
     motion = _draw_motion(rng[Stream.MOTION], settings)
     warp = draw_deformation(
-        rng[Stream.DEFORMATION], anatomy, filling=settings.filling, drift_mm=settings.drift_mm
+        rng[Stream.DEFORMATION],
+        before.anatomy,
+        filling=settings.filling,
+        drift_mm=settings.drift_mm,
     )
-    field = chosen[Timepoint.POST].field_strength_t
-    post = Subject(
-        treated,
-        bed,
-        response.shown_by(tissues[Timepoint.POST], field),
-        field,
-        lattices,
-        _matrix(_rigid(motion)),
-        warp,
-    )
+    tissue = _tissue(seed, index, chosen[Timepoint.POST], settings)
+    after = _treated(rng, before, response, tissue, motion, warp)
     scanner = chosen[Timepoint.POST]
     clinical = draw_covariates(
         rng[Stream.CLINICAL],
         preset=preset,
         regimen=regimen,
         outcome=outcome,
-        tumour=tumour,
-        sex=anatomy.sex,
+        tumour=before.lesion,
+        sex=before.anatomy.sex,
         scanner=scanner.model,
-        field_strength_t=field,
+        field_strength_t=scanner.field_strength_t,
         b_values=scanner.b_values_s_per_mm2,
     )
     return Drawn(
@@ -242,12 +224,44 @@ def draw_patient(index: int, seed: int, settings: PhantomSettings) -> Drawn:
         outcome=outcome,
         regimen=regimen,
         response=response,
-        bed_ml=lesion_volume_ml(bed, treated.rectum),
-        subjects={Timepoint.PRE: pre, Timepoint.POST: post},
+        bed_ml=lesion_volume_ml(after.lesion, after.anatomy.rectum),
+        subjects={Timepoint.PRE: before, Timepoint.POST: after},
         protocols=chosen,
         motion=motion,
         warp=warp,
         clinical=clinical,
+    )
+
+
+def _untreated(rng: _Streams, tissue: _Tissue, mucinous: bool) -> Subject:
+    """The patient at the first visit."""
+    texture = texture_lattice(rng[Stream.TEXTURE]), texture_lattice(rng[Stream.TEXTURE])
+    anatomy = draw_anatomy(rng[Stream.ANATOMY])
+    tumour_ml = float(draw_volume_ml(rng[Stream.TUMOUR], 1)[0])
+    tumour = draw_tumour(rng[Stream.TUMOUR], anatomy.rectum, tumour_ml, mucinous)
+    return Subject(anatomy, tumour, *tissue, texture, np.eye(4))
+
+
+def _treated(
+    rng: _Streams,
+    before: Subject,
+    response: Response,
+    tissue: _Tissue,
+    motion: Mapping[str, float],
+    warp: Deformation,
+) -> Subject:
+    """The same patient at the second visit."""
+    properties, field_strength_t = tissue
+    anatomy = later(before.anatomy, rng[Stream.LATER])
+    tumour_ml = lesion_volume_ml(before.lesion, before.anatomy.rectum)
+    return Subject(
+        anatomy,
+        draw_bed(rng[Stream.BED], before.lesion, anatomy.rectum, response, tumour_ml),
+        response.shown_by(properties, field_strength_t),
+        field_strength_t,
+        before.lattices,
+        _matrix(_rigid(motion)),
+        warp,
     )
 
 
@@ -268,10 +282,11 @@ def _choose_scanners(
     }
 
 
-def _tissue(seed: int, index: int, scanner: Protocol, settings: PhantomSettings) -> Properties:
-    """The patient's tissues on a scanner; the same draw for both visits."""
+def _tissue(seed: int, index: int, scanner: Protocol, settings: PhantomSettings) -> _Tissue:
+    """The patient's tissues on a scanner, with its field; the same draw for both visits."""
     rng = _stream(seed, index, Stream.TISSUE)
-    return vary(properties(scanner.field_strength_t), rng, settings.variation)
+    field_strength_t = scanner.field_strength_t
+    return vary(properties(field_strength_t), rng, settings.variation), field_strength_t
 
 
 def _draw_motion(rng: np.random.Generator, settings: PhantomSettings) -> dict[str, float]:

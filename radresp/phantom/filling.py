@@ -1,15 +1,19 @@
 """What fills a treated bed: where scar, oedema, mucin, scattered cells and foci lie.
 
 What: every tissue has a smooth random lattice and lies where the lattice is low; the cuts are set
-so that the drawn shares come out. Foci are spheres of 2-6 mm near the lumen, mostly inside scar.
+so that the drawn shares come out. A fine ripple on what is cut lets neighbours mingle over about
+2 mm, as tissues do; towards the rim of the bed the wall has recovered. Foci are lumps of 2-6 mm
+near the lumen, mostly inside scar.
 Source: ``docs/reference/clinical.md`` 2.1 note (e) (islands), 3.1 (split scar: a dark inner and a
-dark outer line with the muscularis spared). The preferences for a layer are assumptions.
+dark outer line with the muscularis spared). The preferences for a layer and for the middle of the
+bed, and how far tissues mingle, are assumptions.
 When: a lesion is a treated bed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +27,42 @@ from radresp.phantom.tissue import Label
 _NODE_MM = 4.0
 _NODES = 32
 _RECOVERED = (Label.BED_MUCOSA, Label.BED_SUBMUCOSA, Label.BED_MUSCULARIS)
-_POOLS, _SCAR, _OEDEMA, _CELLS = range(4)
+_POOLS, _SCAR, _OEDEMA, _CELLS, _RIPPLE = range(5)
+_FINE, _LUMPY = 5.0, 1.3  # how much faster than the lattice the ripple and the lumps of foci vary
+_MINGLING = 0.3  # of the ripple, in SDs of the lattice
+_LUMPS = 0.2  # of the radius of a focus, SD
+_RECOVERING = {_SCAR: 1.8, _OEDEMA: 0.8}  # at the rim, in SDs of the lattice
 _RADIUS_MM = (1.0, 3.0)
 _NEAR_LUMEN_MM = 3.0
 _OUTSIDE_SCAR = 0.05  # density of foci outside scar relative to inside
 _MOST_ISLANDS = 1500
 _BATCH = 16
-_Depth = NDArray[np.float32]
+_Values = NDArray[np.float32]
+
+
+class Spots(NamedTuple):
+    """Flat points of a lesion.
+
+    Parameters
+    ----------
+    points : tuple of numpy.ndarray
+        x, y and z, mm.
+    depth : numpy.ndarray
+        Distance from the surface of the lumen, mm.
+    rim : numpy.ndarray
+        How near the rim of the lesion: 0 in its middle half, 1 at its edge.
+    """
+
+    points: Points
+    depth: _Values
+    rim: _Values
+
+    def where(self, condition: NDArray[np.bool_]) -> Spots:
+        """Those of them for which a condition holds."""
+        return Spots(within(self.points, condition), self.depth[condition], self.rim[condition])
+
+    def __len__(self) -> int:
+        return len(self.depth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +72,7 @@ class Filling:
     Parameters
     ----------
     lattices : numpy.ndarray
-        Random lattices of mucin, scar, oedema and scattered cells, (4, n, n, n).
+        Random lattices of mucin, scar, oedema, scattered cells and ripple, (5, n, n, n).
     split : bool
         Whether the scar spares the muscularis.
     pools, foci : Label
@@ -57,68 +90,77 @@ class Filling:
     cuts: tuple[float, float, float, float] = (-np.inf,) * 4
     islands: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 4)), repr=False)
 
-    def tissue(self, points: Points, depth: _Depth, rectum: Rectum) -> NDArray[np.uint8]:
-        """Labels of flat points of the bed at depths from the lumen, mm."""
-        labels = rectum.layer(depth, _RECOVERED)
-        pools, scar, oedema, cells = (self._lies(k, points, depth, rectum) for k in range(4))
+    def tissue(self, spots: Spots, rectum: Rectum) -> NDArray[np.uint8]:
+        """Labels of points of the bed."""
+        labels = rectum.layer(spots.depth, _RECOVERED)
+        pools, scar, oedema, cells = (self._lies(k, spots, rectum) for k in range(4))
         labels[oedema] = Label.BED_INFLAMMATION
         labels[scar] = Label.BED_FIBROSIS
         labels[scar & cells] = Label.BED_MICROSCOPIC
         labels[pools] = self.pools
-        labels[_nearness(self.islands, points) < 1] = self.foci
+        labels[self.nearness(self.islands, spots.points) < 1] = self.foci
         return labels
 
-    def level(self, part: int, points: Points, depth: _Depth, rectum: Rectum) -> _Depth:
+    def level(self, part: int, spots: Spots, rectum: Rectum) -> _Values:
         """What is cut to place a tissue: its lattice, and where in the wall it likes to be."""
-        level = look_up(self.lattices[part], points)
-        layer = rectum.layer(depth, _RECOVERED)
+        level = look_up(self.lattices[part], spots.points, order=3)
+        level += np.float32(_MINGLING) * self._ripple(spots.points, _FINE + part)
+        level += np.float32(_RECOVERING.get(part, 0.0)) * spots.rim
+        layer = rectum.layer(spots.depth, _RECOVERED)
         if part == _OEDEMA:
-            level = level - np.float32(0.8) * (layer == Label.BED_SUBMUCOSA)
+            level -= np.float32(0.8) * (layer == Label.BED_SUBMUCOSA)
         elif part == _SCAR and self.split:
-            spared = (layer == Label.BED_MUSCULARIS) & (depth < rectum.wall_mm)
-            level = level + np.float32(2.5) * spared
+            spared = (layer == Label.BED_MUSCULARIS) & (spots.depth < rectum.wall_mm)
+            level += np.float32(2.5) * spared
         elif part == _SCAR:  # full thickness, the mucosa recovers first
-            level = level + np.float32(0.4) * (layer == Label.BED_MUCOSA)
+            level += np.float32(0.4) * (layer == Label.BED_MUCOSA)
         return level
 
-    def _lies(self, part: int, points: Points, depth: _Depth, rectum: Rectum) -> NDArray[np.bool_]:
+    def nearness(self, islands: NDArray[np.float64], points: Points) -> NDArray[np.float64]:
+        """Distance to the nearest island in units of its radius there; infinite far from all."""
+        lumps = np.float32(_LUMPS) * self._ripple(points, _LUMPY).clip(-2, 2)
+        return _distance(islands, points) * (1 + lumps)
+
+    def _ripple(self, points: Points, faster: float) -> _Values:
+        x, y, z = (p * np.float32(faster) for p in points)
+        return look_up(self.lattices[_RIPPLE], (x, y, z))
+
+    def _lies(self, part: int, spots: Spots, rectum: Rectum) -> NDArray[np.bool_]:
         if self.cuts[part] == -np.inf:
-            return np.zeros(len(depth), bool)
-        return self.level(part, points, depth, rectum) < self.cuts[part]
+            return np.zeros(len(spots), bool)
+        return self.level(part, spots, rectum) < self.cuts[part]
 
 
-def fill(
-    rng: np.random.Generator, points: Points, depth: _Depth, rectum: Rectum, response: Response
-) -> Filling:
+def fill(rng: np.random.Generator, spots: Spots, rectum: Rectum, response: Response) -> Filling:
     """A filling that meets the shares of a response on the points.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Where the draws come from.
-    points : tuple of numpy.ndarray
-        Points that sample the bed evenly, flat x, y, z in mm.
-    depth : numpy.ndarray
-        Their depth from the lumen, mm.
+    spots : Spots
+        Points that sample the bed evenly.
     rectum : Rectum
         The rectum at the second visit.
     response : Response
         The shares.
     """
+    smooth = [
+        ndimage.spline_filter(random_lattice(rng), 3, np.float32, "grid-wrap") for _ in range(4)
+    ]
     filling = Filling(
-        lattices=np.stack([random_lattice(rng) for _ in range(4)]),
+        lattices=np.stack([*smooth, random_lattice(rng)]),
         split=response.split,
         pools=Label.BED_MUCINOUS_CARCINOMA if response.mucinous_carcinoma else Label.BED_MUCIN,
         foci=Label.BED_VIABLE if response.viable else Label.BED_GRANULATION,
     )
-    scar = filling.level(_SCAR, points, depth, rectum)
+    scar = filling.level(_SCAR, spots, rectum)
     core = cut_at(scar, response.scar + response.focus)
-    weight = np.exp((depth.min() - depth) / _NEAR_LUMEN_MM, dtype=np.float64)
+    weight = np.exp((spots.depth.min() - spots.depth) / _NEAR_LUMEN_MM, dtype=np.float64)
     weight *= np.where(scar < core, 1, _OUTSIDE_SCAR)
-    islands = _draw_islands(rng, points, weight, response.focus)
-    left = _nearness(islands, points) >= 1
-    cuts = _cuts(filling, within(points, left), depth[left], rectum, response)
-    return replace(filling, cuts=cuts, islands=islands)
+    islands = _draw_islands(rng, filling, spots.points, weight, response.focus)
+    left = spots.where(filling.nearness(islands, spots.points) >= 1)
+    return replace(filling, cuts=_cuts(filling, left, rectum, response), islands=islands)
 
 
 def random_lattice(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -129,11 +171,11 @@ def random_lattice(rng: np.random.Generator) -> NDArray[np.float32]:
     return smooth
 
 
-def look_up(lattice: NDArray[np.float32], points: Points) -> NDArray[np.float32]:
-    """Values of a lattice at flat points."""
+def look_up(lattice: NDArray[np.float32], points: Points, order: int = 1) -> NDArray[np.float32]:
+    """Values of a lattice at flat points: linear, or cubic from spline coefficients (order 3)."""
     where = np.stack(points[::-1]) / np.float32(_NODE_MM)
     values: NDArray[np.float32] = ndimage.map_coordinates(
-        lattice, where, np.float32, order=1, mode="grid-wrap"
+        lattice, where, np.float32, order=order, mode="grid-wrap", prefilter=False
     )
     return values
 
@@ -152,28 +194,30 @@ def within(points: Points, inside: NDArray[np.bool_]) -> Points:
 
 
 def _cuts(
-    filling: Filling, points: Points, depth: _Depth, rectum: Rectum, response: Response
+    filling: Filling, spots: Spots, rectum: Rectum, response: Response
 ) -> tuple[float, float, float, float]:
     """Cuts at which the shares come out on the points that no island covers."""
     left = 1 - response.focus
-    pools = filling.level(_POOLS, points, depth, rectum)
+    pools = filling.level(_POOLS, spots, rectum)
     pool_cut = cut_at(pools, response.pools / left)
-    dry = pools >= pool_cut
-    points, depth, left = within(points, dry), depth[dry], left - response.pools
-    scar = filling.level(_SCAR, points, depth, rectum)
+    spots, left = spots.where(pools >= pool_cut), left - response.pools
+    scar = filling.level(_SCAR, spots, rectum)
     scar_cut = cut_at(scar, response.scar / left)
-    cells = filling.level(_CELLS, points, depth, rectum)[scar < scar_cut]
+    cells = filling.level(_CELLS, spots, rectum)[scar < scar_cut]
     cell_cut = cut_at(cells, response.microscopic / response.scar)
-    soft = scar >= scar_cut
-    oedema = filling.level(_OEDEMA, within(points, soft), depth[soft], rectum)
+    oedema = filling.level(_OEDEMA, spots.where(scar >= scar_cut), rectum)
     share = response.inflammation / (response.inflammation + response.wall)
     return pool_cut, scar_cut, cut_at(oedema, share), cell_cut
 
 
 def _draw_islands(
-    rng: np.random.Generator, points: Points, weight: NDArray[np.float64], share: float
+    rng: np.random.Generator,
+    filling: Filling,
+    points: Points,
+    weight: NDArray[np.float64],
+    share: float,
 ) -> NDArray[np.float64]:
-    """Spheres of 2-6 mm, resized together a little so that they cover a share of the points."""
+    """Lumps of 2-6 mm, resized together a little so that they cover a share of the points."""
     chance = weight / weight.sum()
     nearness = np.full(len(weight), np.inf)
     islands: list[NDArray[np.float64]] = []
@@ -181,7 +225,7 @@ def _draw_islands(
         centres = rng.choice(len(weight), _BATCH, p=chance)
         radii = rng.uniform(*_RADIUS_MM, _BATCH)
         for island in np.column_stack([*(axis[centres] for axis in points), radii]):
-            nearness = np.minimum(nearness, _nearness(island[None], points))
+            nearness = np.minimum(nearness, filling.nearness(island[None], points))
             islands.append(island)
             if (nearness < 1).mean() >= share:
                 break
@@ -191,14 +235,15 @@ def _draw_islands(
     return drawn
 
 
-def _nearness(islands: NDArray[np.float64], points: Points) -> NDArray[np.float64]:
+def _distance(islands: NDArray[np.float64], points: Points) -> NDArray[np.float64]:
     """Distance to the nearest island in units of its radius; infinite where none is near."""
     x, y, z = points
     nearest = np.full(len(z), np.inf)
     if not len(z):
         return nearest
-    in_reach = (islands[:, 2] + islands[:, 3] > z.min()) & (islands[:, 2] - islands[:, 3] < z.max())
-    for cx, cy, cz, radius in islands[in_reach]:
+    reach = islands[:, 3] / (1 - 2 * _LUMPS)
+    met = (islands[:, 2] + reach > z.min()) & (islands[:, 2] - reach < z.max())
+    for cx, cy, cz, radius in islands[met]:
         squared = (x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2
         np.minimum(nearest, np.sqrt(squared, dtype=np.float64) / radius, out=nearest)
     return nearest

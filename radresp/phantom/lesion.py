@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from radresp.phantom.filling import Filling, cut_at, fill, look_up, random_lattice, within
+from radresp.phantom.filling import Filling, Spots, cut_at, fill, look_up, random_lattice, within
 from radresp.phantom.geometry import Plane, Points
 from radresp.phantom.rectum import Rectum
 from radresp.phantom.response import Response
@@ -126,20 +126,18 @@ class Lesion:
         if window is None:
             return
         points = plane.points(window)
-        inside, depth = self._inside(points, rectum)
-        if len(depth):
-            labels[window][inside] = self._tissue(within(points, inside), depth, rectum)
+        inside, spots = self._inside(points, rectum)
+        if len(spots):
+            labels[window][inside] = self._tissue(spots, rectum)
 
-    def _tissue(
-        self, points: Points, depth: NDArray[np.float32], rectum: Rectum
-    ) -> NDArray[np.uint8]:
-        """Labels of flat points of the lesion."""
+    def _tissue(self, spots: Spots, rectum: Rectum) -> NDArray[np.uint8]:
+        """Labels of points of the lesion."""
         if self.filling is None:
-            tissue = np.full(len(depth), Label.TUMOUR, np.uint8)
+            tissue = np.full(len(spots), Label.TUMOUR, np.uint8)
             if self.mucin is not None:
-                tissue[look_up(self.mucin[0], points) < self.mucin[1]] = Label.TUMOUR_MUCINOUS
+                tissue[look_up(self.mucin[0], spots.points) < self.mucin[1]] = Label.TUMOUR_MUCINOUS
             return tissue
-        return self.filling.tissue(points, depth, rectum)
+        return self.filling.tissue(spots, rectum)
 
     def _box(self, rectum: Rectum) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         x, y = rectum.axis_mm(np.array([self.height_mm], np.float32))
@@ -147,10 +145,8 @@ class Lesion:
         along = self.scale * self.half_along_mm * 1.3 + 2
         return np.array([x[0], y[0], self.height_mm]), np.array([reach, reach, along])
 
-    def _inside(
-        self, points: Points, rectum: Rectum
-    ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """Which points belong to the lesion, and those points' depth from the lumen surface, mm."""
+    def _inside(self, points: Points, rectum: Rectum) -> tuple[NDArray[np.bool_], Spots]:
+        """Which points belong to the lesion, and where in it those are."""
         distance, x, y = rectum.locate(points)
         depth = distance + np.float32(rectum.wall_mm)
         along = ((points[2] - self.height_mm) / (self.scale * self.half_along_mm)) ** 2
@@ -173,7 +169,8 @@ class Lesion:
         outer = rectum.wall_mm + self.outward_mm * growth * lopsided * (1 + 0.25 * rough)
         kept = (edge < 1) & (deep > inner) & (deep < outer)
         inside[inside] = kept
-        return inside, deep[kept]
+        rim = (2 * edge[kept] - 1).clip(0, None)
+        return inside, Spots(within(points, inside), deep[kept], rim.astype(np.float32))
 
 
 def draw_tumour(
@@ -205,7 +202,7 @@ def draw_tumour(
     if not mucinous:
         return lesion
     pools = random_lattice(rng)
-    values = look_up(pools, _sampled(lesion, rectum, _COARSE_MM)[0])
+    values = look_up(pools, _sampled(lesion, rectum, _COARSE_MM).points)
     return replace(lesion, mucin=(pools, cut_at(values, float(rng.uniform(0.5, 0.85)))))
 
 
@@ -240,14 +237,12 @@ def draw_bed(
         mucin=None,
     )
     bed = _sized(flat, rectum, response.shrinkage * tumour_ml)
-    points, depth = _sampled(bed, rectum, _FINE_MM)
-    return replace(bed, filling=fill(rng, points, depth, rectum, response))
+    return replace(bed, filling=fill(rng, _sampled(bed, rectum, _FINE_MM), rectum, response))
 
 
 def lesion_volume_ml(lesion: Lesion, rectum: Rectum) -> float:
     """Volume in mL, counted on points 1.6 mm apart."""
-    _, depth = _sampled(lesion, rectum, _COARSE_MM)
-    return len(depth) * _COARSE_MM**3 / 1000
+    return len(_sampled(lesion, rectum, _COARSE_MM)) * _COARSE_MM**3 / 1000
 
 
 def _sized(lesion: Lesion, rectum: Rectum, volume_ml: float) -> Lesion:
@@ -262,13 +257,12 @@ def _sized(lesion: Lesion, rectum: Rectum, volume_ml: float) -> Lesion:
     return lesion
 
 
-def _sampled(lesion: Lesion, rectum: Rectum, step_mm: float) -> tuple[Points, NDArray[np.float32]]:
-    """Points inside a lesion (flat x, y, z) and their depth from the lumen, mm."""
+def _sampled(lesion: Lesion, rectum: Rectum, step_mm: float) -> Spots:
+    """Points inside a lesion, evenly spread."""
     centre, half = lesion._box(rectum)
     axes = [
         (c + np.arange(-h, h, step_mm)).astype(np.float32)
         for c, h in zip(centre, half, strict=True)
     ]
     z, y, x = np.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
-    inside, depth = lesion._inside((x, y, z), rectum)
-    return within((x, y, z), inside), depth
+    return lesion._inside((x, y, z), rectum)[1]

@@ -28,7 +28,7 @@ from radresp.phantom.reader import calls
 from radresp.phantom.response import Latents, Response, draw_population
 from radresp.phantom.tissue import tissue_table
 
-_WALL = ("rectal_wall_mucosa", "rectal_wall_submucosa", "rectal_wall_muscularis")
+_WALL = ("rectal_wall_mucosa", "rectal_wall_submucosa", "rectal_wall_muscularis_treated")
 
 
 @dataclass(frozen=True, slots=True)

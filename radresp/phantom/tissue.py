@@ -86,7 +86,7 @@ ROWS = {
     Label.BED_VIABLE: "treated_residual_tumour",
     Label.BED_MUCIN: "mucin_acellular_pool",
     Label.BED_MUCINOUS_CARCINOMA: "mucinous_carcinoma",
-    Label.BED_MUSCULARIS: "rectal_wall_muscularis",
+    Label.BED_MUSCULARIS: "rectal_wall_muscularis_treated",
     Label.BED_SUBMUCOSA: "rectal_wall_submucosa",
     Label.BED_MUCOSA: "rectal_wall_mucosa",
 }

@@ -55,7 +55,7 @@ def test_variation_has_the_tables_spread_and_can_be_switched_off():
     same = vary(mean, np.random.default_rng(0), 0.0)
     np.testing.assert_array_equal(same.t2_ms, mean.t2_ms)
     one = vary(mean, np.random.default_rng(0), 1.0)
-    assert one.t2_ms[Label.MUSCULARIS] == one.t2_ms[Label.BED_MUSCULARIS]
+    assert one.t2_ms[Label.MUSCULARIS] == one.t2_ms[Label.BLADDER_WALL]
 
 
 def test_noise_is_rician():
