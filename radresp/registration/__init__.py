@@ -25,6 +25,7 @@ from radresp.core import (
 )
 from radresp.errors import GeometryError, InputError, PlanError
 from radresp.registration import affine_mi, bspline_lncc, bspline_mi, epi_mi, greedy, rigid_mi
+from radresp.registration.bspline_lncc import BsplineLncc
 from radresp.registration.coarse import area_around, coarse_grid, filled
 from radresp.registration.folding import jacobian
 from radresp.registration.inverse import invert
@@ -34,6 +35,7 @@ from radresp.registration.rigid_mi import RigidMi
 
 __all__ = [
     "METHODS",
+    "BsplineLncc",
     "Found",
     "Method",
     "QualityRules",
@@ -80,7 +82,7 @@ METHODS: dict[str, Method] = {
     "rigid_mi": Method(RigidMi, rigid_mi.find),
     "affine_mi": Method(affine_mi.AffineMi, affine_mi.find),
     "bspline_mi": Method(bspline_mi.BsplineMi, bspline_mi.find),
-    "bspline_lncc": Method(bspline_lncc.BsplineLncc, bspline_lncc.find, "registration", ("torch",)),
+    "bspline_lncc": Method(BsplineLncc, bspline_lncc.find, "registration", ("torch",)),
     "greedy": Method(greedy.Greedy, greedy.find, "greedy", ("picsl_greedy",)),
     "epi_mi": Method(epi_mi.EpiMi, epi_mi.find),
 }

@@ -19,6 +19,8 @@ of two locally Gaussian images.
 When: soft tissue moved between two visits. Needs torch (``pip install 'radresp[registration]'``).
 It cannot follow one surface sliding on another closer than about a control point's distance, nor
 tissue that vanished: there it bends as little as it can.
+
+The file is long because torch may be imported in one file of this room only.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydantic import Field
 
-from radresp.core import Grid, Mask, Note, NoteKind, Volume, resample_mask
+from radresp.core import Mask, Note, NoteKind, Volume, resample_mask
 from radresp.errors import ResourceError
 from radresp.registration.coarse import Area, area_around
 from radresp.registration.control_grid import (
@@ -42,11 +44,18 @@ from radresp.registration.control_grid import (
     Matrices,
     fading,
     itk_transform,
-    resampler,
 )
 from radresp.registration.quality import Found
 from radresp.registration.rigid_mi import RigidMi
 from radresp.registration.rigid_mi import find as find_rigid
+from radresp.registration.sampling import (
+    AffineMap,
+    blur,
+    resampler,
+    root_of,
+    smoothing,
+    windows,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +71,8 @@ _SETTLED_MM = 0.01
 _LEAST_DETERMINANT = 0.1
 _UNFOLDING_ROUNDS = 60
 _LEAST_GAIN = 0.002
-"""Of squared local correlation. Noise alone gained 0.0005 on still pictures, motion 0.2 and more."""
+"""Of squared local correlation; noise alone gained 0.0005 on still pictures."""
+_LEAST_SHARED = 0.25
 
 
 class BsplineLncc(RigidMi):
@@ -141,11 +151,11 @@ def find(
     -------
     Found
         ``SimpleITK.CompositeTransform`` of a rigid and a B-spline transform; the latter is the
-        identity outside its lattice and fades to it; the rigid transform alone, with a
-        ``REG_NO_GAIN`` note, where deforming gains nothing measurable. Numbers: ``local_correlation_before`` and
-        ``_after`` (squared, 0 to 1), ``jacobian_min`` and ``_max`` on a lattice twice as fine as
-        the control points. Where the deformation fits worse than the rigid start, the start comes
-        back, with a ``REG_WORSE_THAN_START`` note and a doubt.
+        identity outside its lattice and fades to it. The rigid transform alone, with a
+        ``REG_NO_GAIN`` note, where deforming gains nothing measurable, and with a
+        ``REG_WORSE_THAN_START`` note and a doubt where it fits worse.
+        Numbers: ``local_correlation_before`` and ``_after`` (squared, 0 to 1), ``jacobian_min``
+        and ``_max`` of the spline on a lattice twice as fine as the control points.
 
     Raises
     ------
@@ -238,7 +248,7 @@ class _Fit:
     ) -> None:
         self.fixed, self.moving, self.area = fixed, moving, area
         self.settings, self.device, self.until = settings, device, until
-        self.map = _AffineMap.between(area.grid, moving.grid, rigid)
+        self.map = AffineMap.between(area.grid, moving.grid, rigid)
         self.images = self.tensor(fixed.array), self.tensor(moving.array)
 
     def tensor(self, values: NDArray[np.floating]) -> torch.Tensor:
@@ -253,34 +263,42 @@ class _Fit:
         """The faded lattice, its coefficients in mm and the method's own figures."""
         import torch
 
-        grid, settings = self.area.grid, self.settings
-        edges = grid.spacing_mm[::-1]
-        low = tuple(-0.5 * s for s in edges)
-        high = tuple((n - 0.5) * s for n, s in zip(grid.size[::-1], edges, strict=True))
-        lattice, found, level = None, None, None
-        for number in reversed(range(settings.deform_levels)):
-            scale = _LEVEL_RATIO**number
-            finer = ControlGrid.over(low, high, settings.control_mm * scale, edges)  # type: ignore[arg-type]
-            if lattice is None or found is None:
-                found = torch.zeros((3, *finer.count), device=self.device)
-            else:
-                found = _apart(self.matrices(lattice.towards(finer)), found)
-            lattice = finer
-            level = _Level(self, settings.deform_spacing_mm * scale)
+        number = self.settings.deform_levels - 1
+        lattice = self.lattice(number)
+        found = torch.zeros((3, *lattice.count), device=self.device)
+        while True:
+            level = _Level(self, self.settings.deform_spacing_mm * _LEVEL_RATIO**number)
             found = _Solver(self, level, lattice).descend(found)
             found = _unfolded(self, lattice, found)
-        assert lattice is not None and found is not None and level is not None  # noqa: S101
+            if number == 0:
+                break
+            number -= 1
+            finer = self.lattice(number)
+            found = _apart(self.matrices(lattice.towards(finer)), found)
+            lattice = finer
         wide, padded = fading(lattice, found.cpu().numpy())
         faded = _unfolded(self, wide, self.tensor(padded), clear=True)
         shift = _apart(self.matrices(wide.basis(level.places)), faded)
-        low_d, high_d = _extreme_determinants(self, wide, faded)
+        determinants = _determinants(self, wide, faded)
+        before, after = level.likeness(shift)
         numbers = {
-            "local_correlation_before": level.likeness(torch.zeros_like(shift)),
-            "local_correlation_after": level.likeness(shift),
-            "jacobian_min": low_d,
-            "jacobian_max": high_d,
+            "local_correlation_before": before,
+            "local_correlation_after": after,
+            "jacobian_min": float(determinants.min()),
+            "jacobian_max": float(determinants.max()),
         }
         return wide, faded.cpu().numpy().astype(np.float64), numbers
+
+    def lattice(self, number: int) -> ControlGrid:
+        """Control points of a level, 0 the finest, over the whole area."""
+        depth, height, width = self.area.grid.size[::-1]
+        z, y, x = self.area.grid.spacing_mm[::-1]
+        low, high = (
+            (-z / 2, -y / 2, -x / 2),
+            ((depth - 0.5) * z, (height - 0.5) * y, (width - 0.5) * x),
+        )
+        step_mm = self.settings.control_mm * _LEVEL_RATIO**number
+        return ControlGrid.over(low, high, step_mm, (z, y, x))
 
     def check_time(self) -> None:
         """Raise when the time is over."""
@@ -290,22 +308,6 @@ class _Fit:
                 f"the registration took longer than {self.settings.time_limit_s:g} s",
                 action="raise time_limit_s, deform_spacing_mm or control_mm",
             )
-
-
-@dataclass(frozen=True)
-class _AffineMap:
-    """From mm along the area's axes to voxels of the moving image: ``turn @ x + start``."""
-
-    turn: NDArray[np.float64]
-    start: NDArray[np.float64]
-
-    @classmethod
-    def between(cls, grid: Grid, moving: Grid, rigid: sitk.Transform) -> _AffineMap:
-        corner = np.array(rigid.TransformPoint(grid.origin_mm))
-        ends = np.asarray(grid.origin_mm) + grid.axes.T
-        moved = np.array([rigid.TransformPoint(end) for end in ends.tolist()]) - corner
-        inverse = np.linalg.inv(moving.affine[:3, :3])
-        return cls(inverse @ moved.T, inverse @ (corner - moving.affine[:3, 3]))
 
 
 class _Level:
@@ -327,16 +329,18 @@ class _Level:
         self.moving = _even(moving)
         # grid_sample counts from -1 at the first voxel to 1 at the last.
         half = np.maximum(np.array(moving.shape[::-1]) - 1, 1) / 2
+        # A voxel shows what lies within half its edge, also the outermost one.
+        self.rim = fit.tensor(1 + 0.5 / (step * half))
         turn = fit.map.turn / (step * half)[:, None]
         start = (fit.map.start - begin) / (step * half) - 1
         corner = np.meshgrid(*self.places, indexing="ij")
         flat = np.stack([c.ravel() for c in reversed(corner)])
         self.turn, self.start = fit.tensor(turn), fit.tensor(turn @ flat + start[:, None])
-        windows = [
-            _windows(p, e, fit.settings.window_voxels * spacing_mm)
+        sums = [
+            windows(p, e, fit.settings.window_voxels * spacing_mm)
             for p, e in zip(self.places, self.edges, strict=True)
         ]
-        self.windows = fit.matrices((windows[0], windows[1], windows[2]))
+        self.windows = fit.matrices((sums[0], sums[1], sums[2]))
         self.spread = tuple(m.T.contiguous() for m in self.windows)
         self.misfit = fit.settings.misfit
 
@@ -347,7 +351,7 @@ class _Level:
         for axis, (places, edge) in enumerate(zip(self.places, self.edges, strict=True)):
             own = fit.fixed.grid.spacing_mm[2 - axis]
             at = (places + first[axis]) / own
-            rows.append(resampler(fit.fixed.grid.size[2 - axis], at, _blur(edge, own)))
+            rows.append(resampler(fit.fixed.grid.size[2 - axis], at, blur(edge, own)))
         return _apart(fit.matrices((rows[0], rows[1], rows[2])), fit.images[0])
 
     def _moving_copy(
@@ -367,7 +371,7 @@ class _Level:
             parts = max(int(np.ceil((high - low) * edge / (spacing_mm / _OVERSAMPLED))), 1)
             parts = min(parts, int(np.ceil(3 * (high - low))) or 1)
             at = np.linspace(low, high, parts + 1)
-            rows.append(resampler(count, at, _blur(max(spacing_mm, edge), edge)))
+            rows.append(resampler(count, at, blur(max(spacing_mm, edge), edge)))
             begin[axis], steps[axis] = low, max((high - low) / parts, 1e-6)
         copy = _apart(fit.matrices((rows[2], rows[1], rows[0])), fit.images[1])
         return copy, begin, steps
@@ -378,7 +382,7 @@ class _Level:
         from torch.nn.functional import grid_sample
 
         where = torch.addmm(self.start, self.turn, shift.reshape(3, -1)).T.contiguous()
-        seen = (where.abs().amax(dim=1) <= 1).to(where.dtype).view(self.fixed.shape)
+        seen = (where.abs() <= self.rim).all(dim=1).to(where.dtype).view(self.fixed.shape)
         deep, high, wide = self.fixed.shape
         # One slice a sample of the batch: only over these does torch share out the work.
         slices = where.view(deep, 1, high, wide, 3)
@@ -403,11 +407,19 @@ class _Level:
         explained = fm * fm / ((ff + _LEAST_VARIANCE) * (mm + _LEAST_VARIANCE))
         return _Windows(alpha, f - alpha * m, 1 / left, mass * ff, explained)
 
-    def likeness(self, shift: torch.Tensor) -> float:
-        """Squared local correlation, windows weighted by the fixed image's variance."""
-        moved, seen = self.warped(shift)
-        windows = self.compare(moved, self.inside * seen)
-        return float((windows.contrast * windows.explained).sum() / windows.contrast.sum())
+    def likeness(self, shift: torch.Tensor) -> tuple[float, float]:
+        """Squared local correlation before and after a shift, where both show something.
+
+        Windows count by the fixed image's variance; 0 after a shift out of the moving image.
+        """
+        import torch
+
+        still, seen = self.warped(torch.zeros_like(shift))
+        moved, still_seen = self.warped(shift)
+        before, shared = self.inside * seen, self.inside * seen * still_seen
+        if float(shared.sum()) < _LEAST_SHARED * float(before.sum()):
+            return self.compare(still, before).likeness(), 0.0
+        return self.compare(still, shared).likeness(), self.compare(moved, shared).likeness()
 
 
 @dataclass(frozen=True)
@@ -419,6 +431,10 @@ class _Windows:
     weight: torch.Tensor
     contrast: torch.Tensor
     explained: torch.Tensor
+
+    def likeness(self) -> float:
+        """Squared local correlation over all windows."""
+        return float((self.contrast * self.explained).sum() / self.contrast.sum())
 
 
 class _Solver:
@@ -432,7 +448,7 @@ class _Solver:
         self.basis = fit.matrices(basis)
         self.gather = tuple(m.T.contiguous() for m in self.basis)
         grams = [b.T @ b for b in basis]
-        self.root = fit.matrices((_root(grams[0]), _root(grams[1]), _root(grams[2])))
+        self.root = fit.matrices((root_of(grams[0]), root_of(grams[1]), root_of(grams[2])))
         self.support = _apart(self.gather, torch.ones_like(level.fixed)).clamp(min=1e-2)
         once, twice = lattice.stiffness()
         self.once, self.twice = fit.matrices(once), fit.matrices(twice)
@@ -477,7 +493,7 @@ class _Solver:
 
     def bending(self, c: torch.Tensor) -> torch.Tensor:
         """Gradient of the bending energy."""
-        z1, y1, x1 = (_along(m, c, axis) for axis, m in enumerate(self.once))
+        z1, y1 = (_along(self.once[axis], c, axis) for axis in (0, 1))
         z2, y2, x2 = (_along(m, c, axis) for axis, m in enumerate(self.twice))
         mixed = _along(self.once[2], y1 + z1, 2) + _along(self.once[1], z1, 1)
         return self.fit.settings.stiffness * self.cell * (x2 + y2 + z2 + 2 * mixed)
@@ -546,13 +562,6 @@ def _difference(values: torch.Tensor, axis: int, edge_mm: float) -> torch.Tensor
     return torch.gradient(values, spacing=float(edge_mm), dim=axis)[0]
 
 
-def _extreme_determinants(
-    fit: _Fit, lattice: ControlGrid, found: torch.Tensor
-) -> tuple[float, float]:
-    values = _determinants(fit, lattice, found)
-    return float(values.min()), float(values.max())
-
-
 def _determinants(fit: _Fit, lattice: ControlGrid, found: torch.Tensor) -> torch.Tensor:
     """Determinant of the Jacobian on a lattice twice as fine as the control points."""
     import torch
@@ -578,7 +587,7 @@ def _unfolded(
     """
     from torch.nn.functional import max_pool3d
 
-    smooth = fit.matrices(tuple(_smoothing(n) for n in lattice.count))  # type: ignore[arg-type]
+    smooth = fit.matrices(tuple(smoothing(n) for n in lattice.count))  # type: ignore[arg-type]
     kept = found.new_ones(found.shape)
     if clear:
         kept.zero_()[:, 3:-3, 3:-3, 3:-3] = 1
@@ -599,35 +608,6 @@ def _framed(values: torch.Tensor) -> torch.Tensor:
     from torch.nn.functional import pad
 
     return pad(values, (1, 1, 1, 1, 1, 1))
-
-
-def _smoothing(count: int) -> NDArray[np.float64]:
-    """Each value averaged with its neighbours, weights 1 2 1; the ends repeat themselves."""
-    matrix = 0.5 * np.eye(count) + 0.25 * (np.eye(count, k=1) + np.eye(count, k=-1))
-    matrix[0, 0] += 0.25
-    matrix[-1, -1] += 0.25
-    return matrix
-
-
-def _windows(places: NDArray[np.float64], edge: float, sigma: float) -> NDArray[np.float64]:
-    """Gaussian windows about a sigma apart, so scaled that every voxel counts once in all."""
-    sigma = max(sigma, 0.75 * edge)
-    every = max(1, round(sigma / edge))
-    first = ((len(places) - 1) % every) / 2
-    middles = places[0] + edge * (np.arange(0, len(places), every) + first)
-    weights = np.exp(-0.5 * ((middles[:, None] - places) / sigma) ** 2)
-    weights[weights < np.exp(-4.5)] = 0
-    return weights / weights.sum(axis=0)
-
-
-def _blur(wanted_mm: float, own_mm: float) -> float:
-    """Sigma in voxels that makes voxels of one size look like larger ones."""
-    return 0.5 * float(np.sqrt(max((wanted_mm / own_mm) ** 2 - 1, 0)))
-
-
-def _root(gram: NDArray[np.float64]) -> NDArray[np.float64]:
-    values, vectors = np.linalg.eigh(gram)
-    return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
 
 
 def _even(values: torch.Tensor) -> torch.Tensor:

@@ -8,8 +8,8 @@ x, y and z of the image's own axes, mm; places are mm from the first voxel along
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import SimpleITK as sitk
@@ -79,11 +79,11 @@ class ControlGrid:
         found = []
         for axis, places in enumerate(places_mm):
             knots = (places[:, None] - self.start_mm[axis]) / self.step_mm[axis] + 1
-            away = knots - np.arange(self.count[axis])
+            away = knots - np.arange(self.count[axis], dtype=float)
             if axis == derived:
                 found.append(_slope(away) / self.step_mm[axis])
             else:
-                found.append(_cubic(away))
+                found.append(cubic(away))
         return _three_matrices(found)
 
     def towards(self, finer: ControlGrid) -> Matrices:
@@ -178,46 +178,8 @@ def itk_transform(
     return transform
 
 
-def resampler(count: int, at: Matrix, sigma: float) -> Matrix:
-    """The matrix that smooths a row of voxels and reads it between them by a cubic spline.
-
-    Parameters
-    ----------
-    count : int
-        Voxels in the row.
-    at : ndarray
-        Where to read, in voxels; beyond the ends the end voxel's neighbourhood is mirrored.
-    sigma : float
-        Of the Gaussian that goes before, voxels; 0 for none.
-
-    Returns
-    -------
-    ndarray
-        (place, voxel); every row sums to 1.
-    """
-    index = np.arange(count)
-    collocation = _mirrored(_cubic(index[:, None] - np.arange(-1, count + 1)))
-    inside = np.clip(at, 0, count - 1)
-    reading = _mirrored(_cubic(inside[:, None] - np.arange(-1, count + 1)))
-    matrix = np.linalg.solve(collocation.T, reading.T).T
-    if sigma > 0:
-        smooth = np.exp(-0.5 * ((index[:, None] - index) / sigma) ** 2)
-        smooth[np.abs(index[:, None] - index) > 3 * sigma + 1e-9] = 0
-        matrix = matrix @ (smooth / smooth.sum(axis=1, keepdims=True))
-    return cast(Matrix, matrix)
-
-
-def _mirrored(basis: Matrix) -> Matrix:
-    """A basis on one point more at each end, folded back onto the points."""
-    folded = basis[:, 1:-1].copy()
-    if folded.shape[1] == 1:
-        return np.ones_like(folded)
-    folded[:, 1] += basis[:, 0]
-    folded[:, -2] += basis[:, -1]
-    return folded
-
-
-def _cubic(x: Matrix) -> Matrix:
+def cubic(x: Matrix) -> Matrix:
+    """The cubic B-spline at distances in control points."""
     a = np.abs(x)
     near = 2 / 3 - a * a + a**3 / 2
     return np.where(a < 1, near, np.where(a < 2, (2 - a).clip(min=0) ** 3 / 6, 0.0))
@@ -229,11 +191,11 @@ def _slope(x: Matrix) -> Matrix:
     return np.sign(x) * np.where(a < 1, near, np.where(a < 2, far, 0.0))
 
 
-def _three(values: NDArray[np.generic], kind: type = float) -> tuple:  # type: ignore[type-arg]
+def _three(values: NDArray[np.generic], kind: type = float) -> tuple:
     z, y, x = (kind(value) for value in values)
     return z, y, x
 
 
-def _three_matrices(values: list[Matrix]) -> Matrices:
+def _three_matrices(values: Iterable[NDArray[Any]]) -> Matrices:
     z, y, x = values
     return z, y, x
