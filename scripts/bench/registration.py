@@ -13,6 +13,7 @@ what OUT holds already is not run again, so that the work can be cut into pieces
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import subprocess
 import sys
@@ -23,8 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 from fields import Pair, determinant, make_pair
+
+from radresp.core import Sequence, Volume
+from radresp.io import save_volume, write_text
 
 WORKER = Path(__file__).with_name("registration_worker.py")
 OURS = "radresp bspline_lncc"
@@ -78,8 +81,8 @@ def main() -> None:
     until = time.monotonic() + 60 * chosen.minutes
     for row in _measured(chosen, {_key(row) for row in rows}, until):
         print(json.dumps(row), flush=True)
-        with chosen.out.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        rows.append(row)
+        write_text(chosen.out, "".join(json.dumps(one) + "\n" for one in rows))
 
 
 def _measured(chosen: argparse.Namespace, done: set, until: float) -> Iterator[dict]:
@@ -100,23 +103,23 @@ def _taking_turns(
     chosen: argparse.Namespace, pair: Pair, rows: list[dict], done: set, until: float
 ) -> Iterator[dict]:
     with tempfile.TemporaryDirectory() as folder:
-        paths = [str(Path(folder, f"{name}.nrrd")) for name in ("fixed", "moving")]
-        sitk.WriteImage(pair.fixed, paths[0])
-        sitk.WriteImage(pair.moving, paths[1])
+        paths = [Path(folder, f"{name}.nii.gz") for name in ("fixed", "moving")]
+        for path, image in zip(paths, (pair.fixed, pair.moving), strict=True):
+            save_volume(Volume(image, Sequence.T2), path)
         for row in rows:
             if time.monotonic() > until:
                 return
             python = sys.executable if row["method"] == OURS else chosen.peers_python
-            command = [python, str(WORKER), row["method"], *paths, str(Path(folder, "out.npz"))]
+            command = [python, str(WORKER), row["method"], *map(str, paths)]
             yield row | _outcome([*command, str(chosen.threads)], pair)
             done.add(_key(row))
 
 
 def _outcome(command: list[str], pair: Pair) -> dict:
-    ended = subprocess.run(command, capture_output=True, text=True)
+    ended = subprocess.run(command, capture_output=True)
     if ended.returncode:
-        return {"failed": ended.returncode, "said": ended.stderr[-300:]}
-    found = np.load(command[6])
+        return {"failed": ended.returncode, "said": ended.stderr.decode(errors="replace")[-300:]}
+    found = np.load(io.BytesIO(ended.stdout), allow_pickle=False)
     places = found["places"].astype(np.float64)
     error = np.linalg.norm(places - pair.truth, axis=-1)
     body, near = error[pair.counted], error[pair.near]

@@ -1,14 +1,15 @@
 """One registration in a process of its own: `registration.py` starts it, nobody else need.
 
-    python registration_worker.py METHOD FIXED MOVING OUT THREADS
+    python registration_worker.py METHOD FIXED MOVING THREADS > OUT.npz
 
 Runs in any interpreter that has the method's package. Images are read before the clock starts;
-what is timed ends when the transform is known. OUT (.npz) gets ``places`` (moving LPS mm of every
+what is timed ends when the transform is known. Standard output (.npz) gets ``places`` (moving LPS mm of every
 fixed voxel, (z, y, x, 3), float32), ``wall_s``, ``cpu_s`` and ``peak_mb``.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import sys
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-THREADS = sys.argv[5] if len(sys.argv) > 5 else "2"
+THREADS = sys.argv[4] if len(sys.argv) > 4 else "2"
 for name in ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
     os.environ[name] = THREADS
 
@@ -179,11 +180,17 @@ def _itk_places(image: object, transform: object | None = None) -> np.ndarray:
 
 
 def main() -> None:
-    """Run one method and write what it found."""
-    method, fixed, moving, out = sys.argv[1:5]
+    """Run one method and write what it found to standard output, and nothing else."""
+    result = os.dup(1)
+    os.dup2(2, 1)  # libraries print as they like
+    method, fixed, moving = sys.argv[1:4]
     wall, cpu, places = METHODS[method](fixed, moving)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    np.savez(out, places=places.astype(np.float32), wall_s=wall, cpu_s=cpu, peak_mb=peak)
+    found = io.BytesIO()
+    np.savez(found, places=places.astype(np.float32), wall_s=wall, cpu_s=cpu, peak_mb=peak)
+    sys.stdout.flush()
+    os.dup2(result, 1)
+    sys.stdout.buffer.write(found.getvalue())
 
 
 if __name__ == "__main__":
