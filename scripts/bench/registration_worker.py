@@ -3,8 +3,8 @@
     python registration_worker.py METHOD FIXED MOVING THREADS > OUT.npz
 
 Runs in any interpreter that has the method's package. Images are read before the clock starts;
-what is timed ends when the transform is known. Standard output (.npz) gets ``places`` (moving LPS mm of every
-fixed voxel, (z, y, x, 3), float32), ``wall_s``, ``cpu_s`` and ``peak_mb``.
+what is timed ends when the transform is known. Standard output (.npz) gets ``places`` (moving LPS
+mm of every fixed voxel, (z, y, x, 3), float32), ``wall_s``, ``cpu_s`` and ``peak_mb``.
 """
 
 from __future__ import annotations
