@@ -193,7 +193,7 @@ def _rigid_kept(found: Found) -> Found:
     """The rigid start with the reason why it was not deformed."""
     before, after = (found.numbers[f"local_correlation_{when}"] for when in ("before", "after"))
     change = f"deforming took the squared local correlation from {before:.4f} to {after:.4f}"
-    if after >= before:
+    if after > before - _LEAST_GAIN:  # less is rounding, as for an image on itself
         note = Note(NoteKind.INFO, "REG_NO_GAIN", f"{change}: the rigid fit was kept")
         return replace(found, notes=(*found.notes, note))
     note = Note(
