@@ -164,7 +164,8 @@ def motion(transform: sitk.Transform, centre_mm: tuple[float, float, float]) -> 
     Returns
     -------
     dict of str to float
-        ``shift_mm``, ``rotation_deg`` and ``scale`` (length; negative for a mirror image).
+        ``shift_mm``, ``rotation_deg``, ``scale`` (length; negative for a mirror image) and
+        ``bend_mm`` (root mean square distance from the closest rigid motion on the lattice).
     """
     steps = np.stack(np.meshgrid(*[_LATTICE_MM] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     places = np.asarray(centre_mm) + steps
@@ -172,12 +173,15 @@ def motion(transform: sitk.Transform, centre_mm: tuple[float, float, float]) -> 
     design = np.column_stack([steps, np.ones(len(steps))])
     linear = np.linalg.lstsq(design, moved, rcond=None)[0][:3].T
     u, _, vt = np.linalg.svd(linear)
-    cosine = np.clip((np.trace(u @ vt) - 1) / 2, -1, 1)
+    turn = u @ vt
+    cosine = np.clip((np.trace(turn) - 1) / 2, -1, 1)
+    bend = moved - moved.mean(axis=0) - steps @ turn.T
     shift = np.subtract(transform.TransformPoint(centre_mm), centre_mm)
     return {
         "shift_mm": float(np.linalg.norm(shift)),
         "rotation_deg": float(np.degrees(np.arccos(cosine))),
         "scale": float(np.cbrt(np.linalg.det(linear))),
+        "bend_mm": float(np.sqrt((bend**2).sum(axis=1).mean())),
     }
 
 

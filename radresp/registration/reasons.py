@@ -62,6 +62,11 @@ def _doubts_of_one_sequence(numbers: Numbers, rules: QualityRules) -> Iterator[s
 
 
 def _oddities(numbers: Numbers, rules: QualityRules) -> Iterator[str]:
+    if numbers["bend_mm"] > rules.max_bend_mm:
+        yield (
+            f"the anatomy had to bend by {numbers['bend_mm']:.1f} mm beyond a rigid motion "
+            f"(at most {rules.max_bend_mm:g} mm)"
+        )
     if numbers.get("round_trip_mm", 0.0) > rules.max_round_trip_mm:
         yield (
             f"a search back from the place found ends {numbers['round_trip_mm']:.1f} mm from its "

@@ -35,6 +35,13 @@ class QualityRules(Settings):
     max_scale: float = Field(
         1.25, gt=1, le=10, description="Failed when lengths grow beyond this factor."
     )
+    max_bend_mm: float = Field(
+        3.5,
+        gt=0,
+        le=50,
+        description="Doubtful when the alignment departs farther from a rigid motion, root mean "
+        "square within 60 mm, mm: another patient can be bent to look alike.",
+    )
     min_jacobian: float = Field(
         0.1,
         ge=0,
