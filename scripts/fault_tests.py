@@ -19,9 +19,11 @@ from typing import NamedTuple
 
 from fault_codes import PACKAGE, uses
 
+from radresp import errors
+
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "tests/golden/fault_rows.csv"
-ROW_ID = re.compile(r"(?<![A-Za-z0-9])([DNMCHdnmch][0-9]{2})(?![0-9A-Za-z])")
+ROW_ID = re.compile(r"(?<![A-Za-z0-9])([DNMCGHdnmcgh][0-9]{2})(?![0-9A-Za-z])")
 CODE = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)+")
 EXITS = frozenset((0, 2, 3, 4, 5, 6, 7, 8, 70))
 TABLE_EXITS = {"io/test_dicom_fault_rows.py": 3, "pipeline/test_fault_rows.py": 4}
@@ -66,6 +68,9 @@ REMARKS = {
     "C15": "As C14.",
     "C16": "JSON keeps the text as it is.",
     "C17": "A cell of a table has at most 8192 characters; longer is CSV_TOO_LARGE.",
+    "G03": "The verdict is failed and the case is scored from the later visit alone; a refusal would "
+    "cost the fellow a score that needs no alignment.",
+    "G04": "The images are named by visit and sequence; the room that aligns knows no files.",
     "H02": "Stricter reading impossible for one file: a cohort table is a list of paths. Paths "
     "stand in cohort.csv, index_log.csv, status.jsonl and run.json only; no option is needed to "
     "keep them out of reports.",
@@ -81,7 +86,7 @@ REMARKS = {
 HEADER = """\
 # Fault rows and their tests
 
-Rows D, N, M, C and H of the fault catalogue: what happens, and which test builds the fault and
+Rows D, N, M, C, G and H of the fault catalogue: what happens, and which test builds the fault and
 shows it. Exit codes: 0 accepted, mended or warned of; 2 no run would start; 3 the one input is
 refused; 4 one case of several, 5 all of them; 6 the output. Made by scripts/fault_tests.py from the
 tests.
@@ -116,11 +121,12 @@ def shown_in(path: Path, codes: frozenset[str]) -> Iterator[Shown]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             named = [row.upper() for row in ROW_ID.findall(node.name.replace("_", " "))]
-            named += re.findall(r"\A([DNMCH][0-9]{2}):", ast.get_docstring(node) or "")
+            named += re.findall(r"\A([DNMCGH][0-9]{2}):", ast.get_docstring(node) or "")
             named += [row for row, tests in ELSEWHERE.items() if (name, node.name) in tests]
             for row in dict.fromkeys(named):
                 found = tuple(c for c in dict.fromkeys(_texts(node)) if c in codes)
-                yield Shown(row, found, tuple(_exits(node)), name, node.name)
+                exits = tuple(_exits(node)) or tuple(_raised(node))
+                yield Shown(row, found, exits, name, node.name)
         value = getattr(node, "value", None)
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(value, ast.Dict):
             yield from _table(value, name, codes)
@@ -160,6 +166,14 @@ def _exits(node: ast.AST) -> Iterator[int]:
                     and type(value.value) is int
                     and value.value in EXITS
                 )
+
+
+def _raised(node: ast.AST) -> Iterator[int]:
+    """Exit codes of the errors a test expects: ``with pytest.raises(InputError)``."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and getattr(part.func, "attr", "") == "raises":
+            known = (getattr(errors, getattr(arg, "id", ""), None) for arg in part.args)
+            yield from (int(error.exit_code) for error in known if error)
 
 
 def _is_about_code(compare: ast.Compare) -> bool:

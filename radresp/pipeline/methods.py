@@ -15,9 +15,11 @@ def describe_methods() -> dict[str, dict[str, Any]]:
     """Rooms, their methods, and each method's settings with default and description."""
     single: Mapping[str, Mapping[str, type[Settings]]] = {
         "adc": {"fit_adc": intensity.FitAdc},
+        "diffusion_models": {"ivim": intensity.FitIvim, "kurtosis": intensity.FitKurtosis},
+        "image_findings": {"muscle": intensity.FindMuscle, "gas": intensity.FindGas},
         "bias_field": {"correct_bias": intensity.CorrectBias},
         "change_maps": {"change": intensity.ChangeRules},
-        "masks": {"clean": masks.Clean, "rules": masks.MaskRules},
+        "masks": {"clean": masks.Clean, "rules": masks.MaskRules, "place_bed": masks.PlaceBed},
         "decision": {"decide": DecisionRules},
     }
     registries: dict[str, Mapping[str, Any]] = {

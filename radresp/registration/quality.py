@@ -78,6 +78,7 @@ def judge(
     -------
     Quality
         ``numbers`` holds ``shift_mm`` (of the area's centre), ``rotation_deg``, ``scale``,
+        ``bend_mm`` (from the closest rigid motion),
         ``jacobian_min/max`` and ``folding_fraction`` (in the area), ``overlap_fraction`` (of the
         fixed image), ``area_overlap_fraction`` (of the area around the outline; without one, of the
         smaller image), ``correlation_before/after`` (native fixed grid),

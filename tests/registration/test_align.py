@@ -31,7 +31,7 @@ def elsewhere(volume: Volume, shift_mm: tuple[float, float, float]) -> Volume:
     return Volume.from_array(volume.array, moved, volume.sequence)
 
 
-def test_images_that_share_no_place_are_refused_before_any_search() -> None:
+def test_g01_images_that_share_no_place_are_refused_before_any_search() -> None:
     volume = picture(GRID)
     started = time.perf_counter()
     with pytest.raises(GeometryError) as caught:
@@ -84,7 +84,7 @@ def test_an_unknown_method_and_foreign_settings_are_refused() -> None:
         assert "rigid" in caught.value.expected.lower()
 
 
-def test_a_time_limit_is_kept() -> None:
+def test_g06_a_time_limit_is_kept() -> None:
     started = time.perf_counter()
     with pytest.raises(ResourceError) as caught:
         align(picture(GRID), picture(GRID, TRUTH), settings=RigidMi(time_limit_s=0.02))
@@ -93,7 +93,7 @@ def test_a_time_limit_is_kept() -> None:
     assert time.perf_counter() - started < 2
 
 
-def test_an_itk_exception_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_g04_an_itk_exception_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("itk::ERROR: MattesMutualInformation(0x55): too many samples outside")
 
@@ -105,7 +105,7 @@ def test_an_itk_exception_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
-def test_a_start_better_than_the_optimum_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_g02_a_start_better_than_the_optimum_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     def wander(transform_of: dict[str, sitk.Euler3DTransform]) -> None:
         transform_of["last"].SetTranslation((25.0, 0.0, 0.0))
 
@@ -135,7 +135,7 @@ def test_a_start_better_than_the_optimum_is_kept(monkeypatch: pytest.MonkeyPatch
         (rigid((0.0, 0.0, 0.0), (0.0, 0.0, 12.0)), {"max_rotation_deg": 10.0}, "rotation"),
     ],
 )
-def test_an_implausible_motion_fails_with_its_number(
+def test_g03_an_implausible_motion_fails_with_its_number(
     truth: sitk.Euler3DTransform, rules: dict[str, float], word: str
 ) -> None:
     pair = picture(GRID, seed=1), picture(GRID, truth, seed=2)
@@ -189,7 +189,7 @@ def test_images_of_three_slices_can_be_aligned() -> None:
     assert np.allclose(alignment.transform.GetTranslation(), (3.0, -2.0, 0.0), atol=0.5)
 
 
-def test_the_number_of_threads_does_not_matter() -> None:
+def test_g05_the_number_of_threads_does_not_matter() -> None:
     script = (
         "from registration.pictures import *\n"
         "from radresp.registration import align\n"

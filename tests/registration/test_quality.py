@@ -131,6 +131,26 @@ def test_motion_is_measured(
     assert numbers["shift_mm"] == pytest.approx(np.linalg.norm(shift), abs=1e-6)
     assert numbers["rotation_deg"] == pytest.approx(degrees, abs=1e-4)
     assert numbers["scale"] == pytest.approx(1.0, abs=1e-9)
+    assert numbers["bend_mm"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_bend_is_measured_beside_the_rigid_motion() -> None:
+    # 10 % longer: 6 mm at 60 mm, whose root mean square on the lattice is 0.1 x 73.5 mm.
+    longer = sitk.ScaleTransform(3, (1.1, 1.1, 1.1))
+    turned = sitk.VersorRigid3DTransform((0, 0, 1), 0.3, (20.0, -4.0, 2.0))
+    both = sitk.CompositeTransform([turned, longer])
+    lattice = np.stack(np.meshgrid(*[(-60, -30, 0, 30, 60)] * 3), axis=-1)
+    expected = 0.1 * np.sqrt((lattice**2).sum(axis=-1).mean())
+    assert motion(both, (5.0, 9.0, -7.0))["bend_mm"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_fit_that_bends_the_anatomy_is_doubtful() -> None:
+    volume = picture(GRID)
+    bent = Found(sitk.ScaleTransform(3, (1.06, 1.0, 1.06)))
+    judged = judge(volume, volume, bent, RigidMi())
+    assert any("had to bend" in reason for reason in judged.reasons)
+    straight = judge(volume, volume, Found(IDENTITY), RigidMi())
+    assert not any("bend" in reason for reason in straight.reasons)
 
 
 def test_overlap_is_a_fraction_of_the_first_grid() -> None:
