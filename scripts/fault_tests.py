@@ -68,8 +68,8 @@ REMARKS = {
     "C15": "As C14.",
     "C16": "JSON keeps the text as it is.",
     "C17": "A cell of a table has at most 8192 characters; longer is CSV_TOO_LARGE.",
-    "G03": "The verdict is failed and the case is scored from the later visit alone; a refusal would "
-    "cost the fellow a score that needs no alignment.",
+    "G03": "The verdict is failed and the case is scored from the later visit alone; a refusal "
+    "would cost a score that needs no alignment.",
     "G04": "The images are named by visit and sequence; the room that aligns knows no files.",
     "H02": "Stricter reading impossible for one file: a cohort table is a list of paths. Paths "
     "stand in cohort.csv, index_log.csv, status.jsonl and run.json only; no option is needed to "

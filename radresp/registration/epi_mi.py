@@ -181,6 +181,7 @@ def _method(
         estimateLearningRate=method.EachIteration,
         maximumStepSizeInPhysicalUnits=_STEP_MM,
     )
+    method.SetOptimizerScalesFromPhysicalShift()  # without it ITK estimates no learning rate
     method.SetInitialTransform(spline, inPlace=True)
     weights = np.zeros((3, len(spline.GetParameters()) // 3))
     weights[_ALONG] = 1.0
