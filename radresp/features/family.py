@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from radresp.core import Region, RegionKey, Settings, Step
+from radresp.core import Prepared, Region, RegionKey, Settings, Step
 from radresp.core.frozen import frozen
 
 
@@ -71,3 +71,23 @@ class Change:
     settings: type[Settings]
     names: Callable[[RegionKey, RegionKey, Iterable[str], Any], tuple[str, ...]]
     extract: Callable[..., Extracted]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A registered way to turn a whole prepared case, both visits at once, into numbers.
+
+    Parameters
+    ----------
+    settings : type of Settings
+        What a plan may set.
+    names : callable
+        Settings to names without the measure's own; cheap, and the same for every case.
+    extract : callable
+        Prepared case and settings to ``Extracted`` with exactly those names. What the case lacks
+        is NaN with the reason, never an exception.
+    """
+
+    settings: type[Settings]
+    names: Callable[[Any], tuple[str, ...]]
+    extract: Callable[[Prepared, Any], Extracted]
