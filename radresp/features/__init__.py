@@ -18,9 +18,10 @@ from types import MappingProxyType
 
 from radresp.core import Note, NoteKind, Prepared, Region, RegionKey, Settings, Step
 from radresp.errors import InputError, PlanError
-from radresp.features import delta, original, response, volumetry
+from radresp.features import delta, habitat, original, response, volumetry
 from radresp.features.delta import Delta
 from radresp.features.family import Change, Extracted, Family, Measure
+from radresp.features.habitat import Habitat
 from radresp.features.original import Original
 from radresp.features.response import Response
 from radresp.features.volumetry import Volumetry
@@ -33,6 +34,7 @@ __all__ = [
     "Delta",
     "Extracted",
     "Family",
+    "Habitat",
     "Measure",
     "Original",
     "Response",
@@ -55,6 +57,7 @@ CHANGES: dict[str, Change] = {
 }
 
 MEASURES: dict[str, Measure] = {
+    "habitat": Measure(Habitat, habitat.names, habitat.extract),
     "response": Measure(Response, response.names, response.extract),
 }
 

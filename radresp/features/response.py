@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -90,7 +91,7 @@ def extract(prepared: Prepared, settings: Response) -> Extracted:
     started = perf_counter()
     answers: dict[str, Answer] = {}
     for group, ask in _groups(settings):
-        answers |= answer_group(group, lambda ask=ask: ask(prepared, settings))  # type: ignore[misc]
+        answers |= answer_group(group, partial(ask, prepared, settings))
     seconds = perf_counter() - started
     return extracted("response", answers, settings, seconds, _notes(prepared.scene, settings))
 
