@@ -169,6 +169,7 @@ def extract_change(
     values: Mapping[str, float],
     settings: Settings,
     absent: Mapping[str, str] = MappingProxyType({}),
+    days: float | None = None,
 ) -> Extracted:
     """Compare the extracted features of two regions.
 
@@ -182,6 +183,8 @@ def extract_change(
         Settings of a registered change, for example ``Delta()``.
     absent : mapping of str to str, optional
         Full feature names to the reasons of their NaN, to be quoted.
+    days : float, optional
+        Between the visits.
 
     Returns
     -------
@@ -203,7 +206,7 @@ def extract_change(
     >>> dict(change.values)
     {'delta.t2.tumour_to_bed.difference.volumetry.volume_ml': -15.0}
     """
-    return _change(settings).extract(pre, post, values, settings, absent)
+    return _change(settings).extract(pre, post, values, settings, absent, days)
 
 
 def measure_names(measures: Mapping[str, Settings]) -> tuple[str, ...]:

@@ -64,8 +64,8 @@ class Change:
         The two regions, feature names (``original.firstorder_Mean``) and settings to the full
         names of their changes.
     extract : callable
-        The two regions, full feature names to values, settings, and optionally full feature
-        names to the reasons of their NaN, to ``Extracted``.
+        The two regions, full feature names to values, settings, full feature names to the
+        reasons of their NaN, and the days between the visits or None, to ``Extracted``.
     """
 
     settings: type[Settings]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from radresp import features
 from radresp.core import FeatureRow, Prepared, RegionKey, Roi, Step, Timepoint
 from radresp.errors import locating
+from radresp.pipeline.pair import days_between
 from radresp.pipeline.plan import Plan
 
 PAIRS = ((Roi.TUMOUR, Roi.BED), (Roi.RING, Roi.RING), (Roi.MUSCLE, Roi.MUSCLE))
@@ -48,10 +49,10 @@ def extract_case(prepared: Prepared, plan: Plan) -> FeatureRow:
             values |= found.values
             absent |= found.absent
             steps.append(found.step)
-        invalid = prepared.unrelated
+        invalid, days = prepared.unrelated, days_between(prepared.trail)
         for pre, post in change_pairs(plan):
             for settings in plan.features[pre.sequence].changes.values():
-                change = features.extract_change(pre, post, values, settings, absent)
+                change = features.extract_change(pre, post, values, settings, absent, days)
                 if invalid:
                     values |= dict.fromkeys(change.values, float("nan"))
                     absent |= dict.fromkeys(change.values, invalid)

@@ -21,6 +21,7 @@ from radresp.core import (
     RegionKey,
     Roi,
     Sequence,
+    Step,
     Timepoint,
     Unit,
     Verdict,
@@ -259,3 +260,20 @@ def test_a_bed_too_small_for_texture_keeps_its_volume() -> None:
     assert row.values["response.bed_ml"] == pytest.approx(ml)
     assert row.values["post.t2.bed.volumetry.volume_ml"] == pytest.approx(ml)
     assert "voxels" in row.absent["post.t2.bed.original.firstorder_Mean"]
+
+
+@pytest.mark.parametrize("days", [70, None])
+def test_a_change_per_week_knows_the_days_of_the_trail(sound: Prepared, days: int | None) -> None:
+    plan = parse_plan(
+        PLAN | {"features": {"t2": FAMILIES | {"changes": {"delta": {"kinds": ["per_week"]}}}}}
+    )
+    said = Step("pipeline", "check_pair", {} if days is None else {"days_between_visits": days})
+    row = extract_case(replace(sound, trail=(said,)), plan)
+    name = "delta.t2.tumour_to_bed.per_week.volumetry.volume_ml"
+    if days is None:
+        assert "not known" in row.absent[name]
+        return
+    after, before = (
+        row.values[f"{region}.volumetry.volume_ml"] for region in ("post.t2.bed", "pre.t2.tumour")
+    )
+    assert row.values[name] == pytest.approx((after - before) / 10)
