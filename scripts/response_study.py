@@ -24,6 +24,8 @@ from radresp import evaluate, io, phantom
 from radresp.features import MEASURES
 from radresp.pipeline import parse_plan, phantom_settings, prepare_case
 
+BASELINES = ("response.bed_ml", "response.volume_reduction", "mean_adc", "oracle")
+SHOWN = 12
 MARKS = ("<!-- study:begin -->", "<!-- study:end -->")
 PLAN = parse_plan(
     {
@@ -99,7 +101,7 @@ def truth_of(patient: phantom.PhantomPatient) -> dict[str, float]:
         "scar_share": drawn["fibrosis_share"] + drawn["microscopic_share"],
         "bright_share": drawn["inflammation_share"] + pools,
         "split": drawn["split_scar_truth"],
-        "oracle": -drawn["oracle_p_residual"],
+        "oracle": drawn["oracle_p_residual"],
     }
 
 
@@ -120,14 +122,17 @@ def table(name: str, records: list[dict[str, Any]]) -> str:
         if len(known) >= 10:
             lines.append(f"| `{measure}` | {truth} | {len(known)} | {against(known)} |")
     rows = sorted(separations(records, residual), key=lambda row: -abs(row[2] - 0.5))
+    shown = [row for place, row in enumerate(rows) if place < SHOWN or row[0] in BASELINES]
     lines += [
         "",
         "| measure | n | AUC, residual above complete | 95 % interval |",
         "|---|---|---|---|",
         *(
             f"| `{m}` | {n} | {auc:.2f} | {low:.2f} to {high:.2f} |"
-            for m, n, auc, low, high in rows
+            for m, n, auc, low, high in shown
         ),
+        "",
+        f"The other {len(rows) - len(shown)} of {len(rows)} measures lie nearer to 0.5.",
     ]
     return "\n".join(lines)
 
@@ -145,8 +150,8 @@ def separations(
 ) -> list[tuple[str, int, float, float, float]]:
     """AUC of every measure most patients have, with a bootstrap interval."""
     rows = []
-    for measure in records[0]["found"]:
-        values = np.array([r["found"][measure] for r in records], dtype=float)
+    for measure in (*records[0]["found"], "oracle"):
+        values = np.array([(r["found"] | r["truth"])[measure] for r in records], dtype=float)
         known = np.isfinite(values)
         y, x = residual[known], values[known]
         if known.mean() < 0.7 or min(y.sum(), (~y).sum()) < 5:
