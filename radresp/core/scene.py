@@ -26,7 +26,8 @@ class Scene:
     absent : mapping of RegionKey to str
         Why a region is not there, in words.
     empty : frozenset of RegionKey
-        Outlines somebody looked for and did not see: a volume of 0, not a missing one.
+        Outlines somebody looked for and did not see, by their key on T2: a volume of 0, not a
+        missing one.
     noise : mapping of Timepoint to float
         Standard deviation of the noise of the highest b-value, image units; only where known.
     t2_on_adc : mapping of Timepoint to Volume

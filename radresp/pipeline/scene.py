@@ -47,7 +47,17 @@ def set_scene(desk: Desk) -> Scene:
             noise[timepoint] = sigma
         if (adc := images.get(Sequence.ADC)) is not None:
             averaged[timepoint] = _averaged(desk, timepoint, images[Sequence.T2], adc)
-    return Scene(regions, absent, frozenset(desk.empty), noise, averaged)
+    return Scene(regions, absent, _not_seen(desk), noise, averaged)
+
+
+def _not_seen(desk: Desk) -> frozenset[RegionKey]:
+    """What nobody saw, on T2: looked for on any image of the visit and drawn on none."""
+    drawn = {key[::2] for key, mask in desk.case.masks.items() if not mask.is_empty}
+    return frozenset(
+        RegionKey(key.timepoint, Sequence.T2, key.roi)
+        for key in desk.empty
+        if key[::2] not in drawn
+    )
 
 
 def _images(desk: Desk, timepoint: Timepoint) -> dict[Sequence, Volume]:

@@ -251,6 +251,18 @@ def test_a_bed_nobody_saw_in_visits_that_do_not_fit_is_absent_with_reasons() -> 
     assert "could not be aligned" in row.absent["response.volume_reduction"]
 
 
+def test_a_residual_nobody_saw_on_diffusion_is_nothing_unless_drawn_on_t2() -> None:
+    sound = case()
+    nothing = Mask(GRID.blank(), Roi.RESIDUAL)
+    on_t2, on_adc = (RegionKey(POST, s, Roi.RESIDUAL) for s in (Sequence.T2, Sequence.ADC))
+    drawn = ball(GRID, roi=Roi.RESIDUAL)
+    for outlines, empty in (({on_adc: nothing}, {on_t2}), ({on_adc: nothing, on_t2: drawn}, set())):
+        prepared = prepare_case(replace(sound, masks=sound.masks | outlines), parse_plan(PLAN))
+        assert prepared.scene.empty == empty
+        ml = extract_case(prepared, parse_plan(PLAN)).values["response.residual_ml"]
+        assert (ml == 0) == bool(empty)
+
+
 def test_a_bed_too_small_for_texture_keeps_its_volume() -> None:
     plan = parse_plan(PLAN)
     few = np.zeros(GRID.size[::-1], np.uint8)
