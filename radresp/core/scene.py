@@ -39,7 +39,7 @@ class Scene:
     >>> key = RegionKey(Timepoint.POST, Sequence.T2, Roi.BED)
     >>> Scene(absent={key: "nobody drew a bed"}).region(key)
     Traceback (most recent call last):
-    radresp.errors.InputError: MISSING_INPUT: nobody drew a bed
+    radresp.errors.InputError: nobody drew a bed
     """
 
     regions: Mapping[RegionKey, Region] = field(default_factory=dict)
