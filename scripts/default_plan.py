@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from radresp.core import Settings
-from radresp.pipeline.plan import AUTO, Plan, parse_plan
+from radresp.pipeline.plan import AUTO, MEASURES, Plan, parse_plan
 
 HEADER = """\
 # Every key of a plan with its default. Copy what you change into a file of your own; what a plan
@@ -36,7 +36,8 @@ TOP = {
     "rules": "Which masks are refused.",
     "ring_mm": "Width of the ring around tumour or bed, mm.",
     "change_maps": "Which changes of a voxel between the visits are counted.",
-    "features": "What is computed on each sequence, and of its change between visits.",
+    "features": "What is computed on each sequence, of its change between visits, and (measures) "
+    "of the whole case.",
     "classifier": "What is trained.",
     "decision": "When a probability becomes a word, and when to abstain.",
 }
@@ -59,7 +60,8 @@ def _meanings(plan: Plan, key: str) -> dict[str, Any]:
     if isinstance(value, Settings):
         return _described(value)
     if isinstance(value, Mapping):
-        return {str(sequence): _wanted(wanted) for sequence, wanted in value.items()}
+        sequences = {str(sequence): _wanted(wanted) for sequence, wanted in value.items()}
+        return sequences | {MEASURES: {n: _described(s) for n, s in plan.measures.items()}}
     return {"settings": _described(value.settings)} if hasattr(value, "settings") else {}
 
 

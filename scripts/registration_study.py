@@ -23,6 +23,7 @@ import SimpleITK as sitk
 
 from radresp import io, masks, phantom
 from radresp.core import (
+    VISITS,
     Case,
     Grid,
     Mask,
@@ -37,7 +38,7 @@ from radresp.core import (
 from radresp.errors import RadrespError
 from radresp.pipeline import load_plan, parse_plan, phantom_settings
 from radresp.pipeline.align import align_diffusion, align_visits, to_diffusion
-from radresp.pipeline.desk import BED, POST_T2, PRE_T2, TUMOUR, VISITS, Desk, within
+from radresp.pipeline.desk import BED, POST_T2, PRE_T2, TUMOUR, Desk, within
 from radresp.pipeline.plan import Plan
 from radresp.registration import Found, judge
 

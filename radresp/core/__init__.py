@@ -5,15 +5,16 @@ from radresp.core.case import (
     Case,
     CaseFiles,
     ChangeMap,
-    Prepared,
     Region,
     RegionKey,
     VolumeKey,
     check_same_grid,
 )
 from radresp.core.grid import Grid
+from radresp.core.prepared import VISITS, Prepared
 from radresp.core.resample import resample_mask, resample_values, resample_volume
 from radresp.core.rows import FeatureRow, Score
+from radresp.core.scene import Scene
 from radresp.core.settings import Settings
 from radresp.core.trail import Note, NoteKind, Step, Trail, notes_of
 from radresp.core.volume import Mask, Volume
@@ -27,6 +28,7 @@ from radresp.core.words import (
 )
 
 __all__ = [
+    "VISITS",
     "Alignment",
     "Case",
     "CaseFiles",
@@ -42,6 +44,7 @@ __all__ = [
     "Region",
     "RegionKey",
     "Roi",
+    "Scene",
     "Score",
     "Sequence",
     "Settings",

@@ -1,13 +1,12 @@
-"""The states a case passes through: addresses, then volumes, then regions."""
+"""The states a case passes through: addresses, then volumes, then regions (and `prepared`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from radresp.core.alignment import Alignment
 from radresp.core.frozen import frozen
 from radresp.core.trail import Trail
 from radresp.core.volume import Mask, Volume
@@ -216,72 +215,6 @@ class ChangeMap:
         check_same_grid(self.volume, self.mask)
         if self.mask.is_empty:
             raise InputError("MASK_EMPTY", "a change map of 0 voxels", expected="at least one")
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A case ready for features: regions placed, visits aligned, absences explained.
-
-    Parameters
-    ----------
-    case_id : str
-        Name of the case.
-    regions : mapping of RegionKey to Region
-        What is there.
-    absent : mapping of RegionKey to str
-        What the plan asks for but the case cannot give, with the reason in words.
-    alignments : mapping of str to Alignment
-        By name, for example ``"post.t2<-pre.t2"``.
-    clinical : mapping of str to str
-        Clinical values as text.
-    trail : Trail
-        Everything done so far.
-    maps : mapping of str to ChangeMap
-        Voxelwise changes between the visits, ``"adc"`` and ``"t2"``.
-    unmapped : mapping of str to str
-        Why a change map does not exist, in words.
-
-    Raises
-    ------
-    InputError
-        ``REGION`` when a region, or a change map, is both present and absent, or a region is stored
-        under another key.
-    """
-
-    case_id: str
-    regions: Mapping[RegionKey, Region]
-    absent: Mapping[RegionKey, str]
-    alignments: Mapping[str, Alignment]
-    clinical: Mapping[str, str] = field(default_factory=dict)
-    trail: Trail = ()
-    maps: Mapping[str, ChangeMap] = field(default_factory=dict)
-    unmapped: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name in ("regions", "absent", "alignments", "clinical", "maps", "unmapped"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
-        wrong: list[object] = [key for key, region in self.regions.items() if region.key != key]
-        wrong += [key for key in self.regions if key in self.absent]
-        wrong += [name for name in self.maps if name in self.unmapped]
-        if wrong:
-            raise InputError(
-                "REGION",
-                f"region {wrong[0]} is misplaced or both present and absent",
-                case=self.case_id,
-            )
-
-    def qc(self) -> dict[str, Any]:
-        """Quality figures of the case as a JSON-ready dictionary."""
-        return {
-            "alignments": {name: a.quality.record() for name, a in self.alignments.items()},
-            "volume_ml": {str(k): round(r.mask.volume_ml, 3) for k, r in self.regions.items()},
-            "absent": {str(k): reason for k, reason in self.absent.items()},
-            "change": {
-                name: {k: round(v, 6) for k, v in change.numbers.items()}
-                for name, change in self.maps.items()
-            },
-            "no_change_map": dict(self.unmapped),
-        }
 
 
 def check_same_grid(volume: Volume, mask: Mask, case_id: str | None = None) -> None:

@@ -1,9 +1,10 @@
-"""Features: one region in, named numbers out; nothing here reads files or knows of cases.
+"""Features: regions in, named numbers out; nothing here reads files.
 
 A family turns a region into numbers (``FAMILIES``), a change compares the numbers of a region
-before and after treatment (``CHANGES``). Full names are ``post.t2.bed.original.glcm_Contrast``
-and ``delta.adc.tumour_to_bed.log_ratio.original.firstorder_Median``. The names depend on the
-settings alone, so every case of a cohort has the same columns; what a case cannot give is NaN
+before and after treatment (``CHANGES``), a measure looks at the whole case (``MEASURES``). Full
+names are ``post.t2.bed.original.glcm_Contrast``, ``response.restricted_ml`` and
+``delta.adc.tumour_to_bed.log_ratio.original.firstorder_Median``. They depend on the settings alone,
+so every case of a cohort has the same columns; what a case cannot give is NaN
 with the reason in words. Importing this room does not import pyradiomics.
 """
 
@@ -15,26 +16,34 @@ from difflib import get_close_matches
 from time import perf_counter
 from types import MappingProxyType
 
-from radresp.core import Note, NoteKind, Region, RegionKey, Settings, Step
+from radresp.core import Note, NoteKind, Prepared, Region, RegionKey, Settings, Step
 from radresp.errors import InputError, PlanError
-from radresp.features import delta, original, volumetry
+from radresp.features import delta, habitat, original, response, volumetry
 from radresp.features.delta import Delta
-from radresp.features.family import Change, Extracted, Family
+from radresp.features.family import Change, Extracted, Family, Measure
+from radresp.features.habitat import Habitat
 from radresp.features.original import Original
+from radresp.features.response import Response
 from radresp.features.volumetry import Volumetry
 
 __all__ = [
     "CHANGES",
     "FAMILIES",
+    "MEASURES",
     "Change",
     "Delta",
     "Extracted",
     "Family",
+    "Habitat",
+    "Measure",
     "Original",
+    "Response",
     "Volumetry",
     "change_names",
     "extract",
     "extract_change",
+    "extract_measures",
+    "measure_names",
     "names",
 ]
 
@@ -45,6 +54,11 @@ FAMILIES: dict[str, Family] = {
 
 CHANGES: dict[str, Change] = {
     "delta": Change(Delta, delta.names, delta.extract),
+}
+
+MEASURES: dict[str, Measure] = {
+    "habitat": Measure(Habitat, habitat.names, habitat.extract),
+    "response": Measure(Response, response.names, response.extract),
 }
 
 
@@ -155,6 +169,7 @@ def extract_change(
     values: Mapping[str, float],
     settings: Settings,
     absent: Mapping[str, str] = MappingProxyType({}),
+    days: float | None = None,
 ) -> Extracted:
     """Compare the extracted features of two regions.
 
@@ -168,6 +183,8 @@ def extract_change(
         Settings of a registered change, for example ``Delta()``.
     absent : mapping of str to str, optional
         Full feature names to the reasons of their NaN, to be quoted.
+    days : float, optional
+        Between the visits.
 
     Returns
     -------
@@ -189,7 +206,51 @@ def extract_change(
     >>> dict(change.values)
     {'delta.t2.tumour_to_bed.difference.volumetry.volume_ml': -15.0}
     """
-    return _change(settings).extract(pre, post, values, settings, absent)
+    return _change(settings).extract(pre, post, values, settings, absent, days)
+
+
+def measure_names(measures: Mapping[str, Settings]) -> tuple[str, ...]:
+    """Full names of what is measured of a whole case, without needing any case.
+
+    Parameters
+    ----------
+    measures : mapping of str to Settings
+        Measure name to its settings.
+
+    Examples
+    --------
+    >>> measure_names({"response": Response()})[0]
+    'response.bed_ml'
+    """
+    return tuple(
+        f"{measure}.{name}"
+        for measure, settings in measures.items()
+        for name in MEASURES[measure].names(settings)
+    )
+
+
+def extract_measures(prepared: Prepared, measures: Mapping[str, Settings]) -> tuple[Extracted, ...]:
+    """Measure a whole case, both visits at once.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        With the scene, if the plan it was prepared by holds measures.
+    measures : mapping of str to Settings
+        Measure name to its settings.
+
+    Returns
+    -------
+    tuple of Extracted
+        One a measure, under full names; all together exactly ``measure_names(measures)``.
+    """
+    every = []
+    for measure, settings in measures.items():
+        found = MEASURES[measure].extract(prepared, settings)
+        values = {f"{measure}.{name}": value for name, value in found.values.items()}
+        absent = {f"{measure}.{name}": reason for name, reason in found.absent.items()}
+        every.append(Extracted(values, absent, found.step))
+    return tuple(every)
 
 
 def _family(name: str, settings: Settings) -> Family:

@@ -1,12 +1,16 @@
 """Delta: how each feature of a region changed from before to after treatment.
 
-What: for every feature both regions have, ``log_ratio`` = ln(after / before) and ``difference``
-= after - before. Both change sign when the visits are swapped; the log ratio does not depend on
-the unit and is what volume reduction (1 - exp) and the ADC ratio (exp) are read from.
+What: for every feature both regions have, ``log_ratio`` = ln(after / before), ``difference`` =
+after - before, ``relative`` = difference / |before| and ``per_week`` = difference / weeks between
+the visits. Log ratio and difference change sign when the visits are swapped; the log ratio does not
+depend on the unit and is what volume reduction (1 - exp) and the ADC ratio (exp) are read from.
 
 A log ratio exists only where both values have one sign and the smaller is not negligible beside
-the larger; everywhere else it is NaN with the reason in words, so a vanished tumour never
-becomes an infinite or a wild number. Features whose sign carries meaning get a difference only.
+the larger, a relative change only where the earlier value is not negligible beside the later, a
+change per week only where the days are known; everywhere else it is NaN with the reason in words,
+so a vanished tumour never becomes an infinite or a wild number. A vanished tumour has a relative
+change of -1. Features whose sign carries meaning get no ratio. All compare whole regions and need
+visits of one patient (the fit has not failed); what compares voxel with voxel is a change map.
 
 Source: delta radiomics of restaging rectal MRI; ADC and volume reduction as in the response
 literature. When to use: pre- and post-treatment regions of one sequence.
@@ -27,7 +31,9 @@ from radresp.core import RegionKey, Settings, Step, Timepoint
 from radresp.errors import PlanError
 from radresp.features.family import Extracted
 
-Kind = Literal["log_ratio", "difference"]
+Kind = Literal["log_ratio", "difference", "relative", "per_week"]
+
+_RATIOS = ("log_ratio", "relative")
 
 
 class Delta(Settings):
@@ -37,7 +43,8 @@ class Delta(Settings):
         ("log_ratio", "difference"),
         min_length=1,
         description="log_ratio = ln(after / before), no unit; difference = after - before, in "
-        "the feature's unit.",
+        "the feature's unit; relative = difference / |before|, no unit; per_week = difference / "
+        "weeks between the visits.",
     )
     include: tuple[str, ...] = Field(
         ("volumetry.*", "original.firstorder_*", "original.shape_*"),
@@ -47,15 +54,16 @@ class Delta(Settings):
     )
     difference_only: tuple[str, ...] = Field(
         ("original.firstorder_Skewness",),
-        description="Name patterns of features whose sign carries meaning; they get no log "
-        "ratio. Add original.firstorder_* for images normalised around zero.",
+        description="Name patterns of features whose sign carries meaning; they get no ratio "
+        "and no relative change. Add original.firstorder_* for images normalised around zero.",
     )
     epsilon: float = Field(
         1e-6,
         gt=0,
         lt=1,
-        description="Smallest |value| for a log ratio, as a fraction of the larger |value| of "
-        "the two; no unit. Bounds |log_ratio| by -ln(epsilon).",
+        description="Smallest |value| a ratio is formed of, as a fraction of the larger "
+        "|value| of the two; no unit. Bounds |log_ratio| by -ln(epsilon) and relative by about "
+        "1 / epsilon.",
     )
 
 
@@ -96,6 +104,7 @@ def extract(
     values: Mapping[str, float],
     settings: Delta,
     absent: Mapping[str, str] = MappingProxyType({}),
+    days: float | None = None,
 ) -> Extracted:
     """Compare the features of a region before treatment with those after it.
 
@@ -109,6 +118,8 @@ def extract(
         Which features and kinds.
     absent : mapping of str to str, optional
         Full feature names to the reasons of their NaN, to be quoted.
+    days : float, optional
+        From the visit before treatment to the one after it.
 
     Returns
     -------
@@ -135,7 +146,7 @@ def extract(
         change, reason = math.nan, _missing(f"{pre}.{feature}", f"{post}.{feature}", values, absent)
         if not reason:
             before, after = values[f"{pre}.{feature}"], values[f"{post}.{feature}"]
-            change, reason = _KINDS[kind](before, after, settings.epsilon)
+            change, reason = _KINDS[kind](before, after, settings.epsilon, days)
         name = f"{prefix}.{kind}.{feature}"
         changes[name] = change
         if reason:
@@ -177,7 +188,7 @@ def _pairs(
         (kind, name)
         for kind in settings.kinds
         for name in included
-        if kind != "log_ratio" or not _matches(name, settings.difference_only)
+        if kind not in _RATIOS or not _matches(name, settings.difference_only)
     ]
 
 
@@ -195,7 +206,9 @@ def _missing(
     return ""
 
 
-def _log_ratio(before: float, after: float, epsilon: float) -> tuple[float, str]:
+def _log_ratio(
+    before: float, after: float, epsilon: float, days: float | None
+) -> tuple[float, str]:
     smaller, larger = sorted((abs(before), abs(after)))
     if (before < 0) != (after < 0) or smaller <= epsilon * larger:
         return math.nan, (
@@ -205,14 +218,37 @@ def _log_ratio(before: float, after: float, epsilon: float) -> tuple[float, str]
     return math.log(abs(after)) - math.log(abs(before)), ""
 
 
-def _difference(before: float, after: float, epsilon: float) -> tuple[float, str]:
-    difference = after - before
-    if math.isfinite(difference):
-        return difference, ""
-    return math.nan, "the difference is too large to hold"
+def _difference(
+    before: float, after: float, epsilon: float, days: float | None
+) -> tuple[float, str]:
+    return _finite(after - before)
 
 
-_KINDS: dict[str, Callable[[float, float, float], tuple[float, str]]] = {
+def _relative(before: float, after: float, epsilon: float, days: float | None) -> tuple[float, str]:
+    if abs(before) <= epsilon * max(abs(before), abs(after)):
+        return math.nan, (
+            f"no relative change of {before:.4g} before and {after:.4g} after treatment: it needs "
+            f"an earlier value above {epsilon:g} of the later one"
+        )
+    return _finite((after - before) / abs(before))
+
+
+def _per_week(before: float, after: float, epsilon: float, days: float | None) -> tuple[float, str]:
+    if days is None or days < 1:
+        known = "not known" if days is None else f"{days:g}"
+        return math.nan, f"no change per week: the days between the visits are {known}"
+    return _finite((after - before) / (days / 7))
+
+
+def _finite(change: float) -> tuple[float, str]:
+    return (
+        (change, "") if math.isfinite(change) else (math.nan, "the difference is too large to hold")
+    )
+
+
+_KINDS: dict[str, Callable[[float, float, float, float | None], tuple[float, str]]] = {
     "log_ratio": _log_ratio,
     "difference": _difference,
+    "relative": _relative,
+    "per_week": _per_week,
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from radresp.core import Region, RegionKey, Settings, Step
+from radresp.core import Prepared, Region, RegionKey, Settings, Step
 from radresp.core.frozen import frozen
 
 
@@ -64,10 +64,30 @@ class Change:
         The two regions, feature names (``original.firstorder_Mean``) and settings to the full
         names of their changes.
     extract : callable
-        The two regions, full feature names to values, settings, and optionally full feature
-        names to the reasons of their NaN, to ``Extracted``.
+        The two regions, full feature names to values, settings, full feature names to the
+        reasons of their NaN, and the days between the visits or None, to ``Extracted``.
     """
 
     settings: type[Settings]
     names: Callable[[RegionKey, RegionKey, Iterable[str], Any], tuple[str, ...]]
     extract: Callable[..., Extracted]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A registered way to turn a whole prepared case, both visits at once, into numbers.
+
+    Parameters
+    ----------
+    settings : type of Settings
+        What a plan may set.
+    names : callable
+        Settings to names without the measure's own; cheap, and the same for every case.
+    extract : callable
+        Prepared case and settings to ``Extracted`` with exactly those names. What the case lacks
+        is NaN with the reason, never an exception.
+    """
+
+    settings: type[Settings]
+    names: Callable[[Any], tuple[str, ...]]
+    extract: Callable[[Prepared, Any], Extracted]

@@ -72,9 +72,10 @@ def extract(region: Region, settings: Volumetry) -> Extracted:
     """
     started = perf_counter()
     mask = region.mask
-    slices, spacing_mm = _axial_slices(mask.array, mask.grid)
+    order = axial_order(mask.grid)
+    slices, spacing_mm = mask.array.transpose(order), np.array(mask.grid.spacing_mm[::-1])[order]
     occupied = np.flatnonzero(slices.any(axis=(1, 2)))
-    diameters = [_longest_diameter_mm(slices[index], spacing_mm[1:]) for index in occupied]
+    diameters = [longest_diameter_mm(slices[index], spacing_mm[1:]) for index in occupied]
     values = dict(
         zip(
             NAMES,
@@ -91,18 +92,15 @@ def extract(region: Region, settings: Volumetry) -> Extracted:
     return Extracted(values, {}, step)
 
 
-def _axial_slices(
-    inside: NDArray[np.bool_], grid: Grid
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """The mask with its craniocaudal axis first, and the spacing in the same order."""
+def axial_order(grid: Grid) -> list[int]:
+    """The array axes (z, y, x) of a grid in the order that puts the craniocaudal one first."""
     towards_head = np.abs(grid.axes[2])
     # The margin keeps two scans of one patient, tilted 44 and 46 degrees, on the same axis.
     axis = 2 if towards_head[2] >= towards_head.max() - 0.2 else int(towards_head.argmax())
-    order = sorted(range(3), key=lambda array_axis: array_axis != 2 - axis)
-    return inside.transpose(order), np.array(grid.spacing_mm[::-1])[order]
+    return sorted(range(3), key=lambda array_axis: array_axis != 2 - axis)
 
 
-def _longest_diameter_mm(plane: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> float:
+def longest_diameter_mm(plane: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> float:
     """Largest distance between voxel corners of one slice; only each row's ends can hold it."""
     rows = np.flatnonzero(plane.any(axis=1))
     first = plane[rows].argmax(axis=1)

@@ -20,7 +20,14 @@ from radresp.intensity.adc_fit import AdcFit, FitAdc, fit_adc
 from radresp.intensity.adc_unit import AdcUnit, adc_volume
 from radresp.intensity.bias_field import CorrectBias, correct_bias
 from radresp.intensity.body import body_threshold
-from radresp.intensity.change import ChangeRules, adc_change, adc_noise, t2_change, voxel_noise
+from radresp.intensity.change import (
+    ChangeRules,
+    adc_change,
+    adc_noise,
+    dwi_noise,
+    t2_change,
+    voxel_noise,
+)
 from radresp.intensity.gas import FindGas, FoundGas, find_gas
 from radresp.intensity.ivim import FitIvim, IvimFit, fit_ivim
 from radresp.intensity.kurtosis import FitKurtosis, KurtosisFit, fit_kurtosis
@@ -53,6 +60,7 @@ __all__ = [
     "adc_volume",
     "body_threshold",
     "correct_bias",
+    "dwi_noise",
     "find_gas",
     "find_muscle",
     "fit_adc",

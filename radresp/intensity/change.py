@@ -147,14 +147,33 @@ def adc_noise(dwi: tuple[Volume, ...], settings: FitAdc) -> NDArray[np.float64] 
     ndarray or None
         1e-6 mm2/s, (z, y, x); None where there is no air to read the noise from.
     """
-    chosen = stack(dwi, settings.b_values_s_per_mm2, settings.b_min_s_per_mm2)
-    sigma = chosen.sigma(settings.noise_sigma)[0]
-    if sigma == 0:
+    sigma = dwi_noise(dwi, settings)
+    if sigma is None:
         return None
+    chosen = stack(dwi, settings.b_values_s_per_mm2, settings.b_min_s_per_mm2)
     design = np.stack([np.ones_like(chosen.b), -chosen.b * 1e-6], axis=1)
     weights = np.linalg.pinv(design)[1].reshape(-1, 1, 1, 1)
     relative = sigma / np.maximum(chosen.images.astype(float), sigma)
     return np.asarray(np.linalg.norm(weights * relative, axis=0))
+
+
+def dwi_noise(dwi: tuple[Volume, ...], settings: FitAdc) -> float | None:
+    """Standard deviation of the noise of the highest b-value, from the air around the patient.
+
+    Parameters
+    ----------
+    dwi : tuple of Volume
+        Diffusion-weighted volumes on one grid, at least two b-values.
+    settings : FitAdc
+        Which b-values, and the noise level if given.
+
+    Returns
+    -------
+    float or None
+        Image units; None where there is no air to read it from.
+    """
+    chosen = stack(dwi, settings.b_values_s_per_mm2, settings.b_min_s_per_mm2)
+    return chosen.sigma(settings.noise_sigma)[0] or None
 
 
 def voxel_noise(values: NDArray[np.floating], inside: NDArray[np.bool_]) -> float:

@@ -175,7 +175,8 @@ def _smoothed(
     mean = ndimage.gaussian_filter(array, sigma, truncate=2.5)
     square = ndimage.gaussian_filter(array * array, sigma, truncate=2.5)
     variance = np.maximum(square - mean * mean, 0)
-    return mean, np.sqrt(variance) / np.maximum(mean, np.finfo(np.float32).tiny)
+    with np.errstate(over="ignore"):  # no signal at all is as uneven as can be
+        return mean, np.sqrt(variance) / np.maximum(mean, np.finfo(np.float32).tiny)
 
 
 def _darkest_mode(level: NDArray[np.float32]) -> float:

@@ -8,7 +8,7 @@ Paths are relative to the table's folder, the data root, and never leave it. A p
 exist is no fault of the table: that case alone is refused later.
 
 A mask cell is ``path`` or ``path#choice``, the choice naming one outline of the file
-(`radresp.io.mask_choice`). ``empty`` in a residual column of the post visit says that somebody
+(`radresp.io.mask_choice`). ``empty`` in post_bed or post_residual says that somebody
 looked and saw none; an empty cell says that nobody drew.
 """
 

@@ -132,8 +132,8 @@ def _mask_cell(table: TextTable, where: str, text: str, root: Path) -> tuple[str
         raise table.fault(
             found,
             expected="a path",
-            action=f"leave the cell empty when nobody drew; write '{EMPTY}' in a post_residual "
-            "column when the reader saw no residual",
+            action=f"leave the cell empty when nobody drew; write '{EMPTY}' in post_bed or "
+            "post_residual when the reader saw none",
         )
     if not mark:
         return path, ""
@@ -154,11 +154,11 @@ def _mask_cell(table: TextTable, where: str, text: str, root: Path) -> tuple[str
 
 def _check_may_be_empty(table: TextTable, line: int, name: str) -> None:
     key = MASKS[name]
-    if key.roi is Roi.RESIDUAL and key.timepoint is Timepoint.POST:
+    if key.roi in (Roi.BED, Roi.RESIDUAL) and key.timepoint is Timepoint.POST:
         return
     raise table.fault(
         f"line {line}, column {name!r}: '{EMPTY}'",
-        expected=f"a path; only a residual after treatment can be '{EMPTY}'",
+        expected=f"a path; only bed and residual after treatment can be '{EMPTY}'",
         action="leave the cell empty when nobody drew the region",
     )
 

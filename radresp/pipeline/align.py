@@ -6,6 +6,7 @@ import SimpleITK as sitk
 
 from radresp import registration
 from radresp.core import (
+    VISITS,
     Alignment,
     Grid,
     Mask,
@@ -19,7 +20,7 @@ from radresp.core import (
     resample_mask,
 )
 from radresp.errors import GeometryError, InputError
-from radresp.pipeline.desk import BED, CORE, POST_T2, PRE_T2, TUMOUR, VISITS, Desk, within
+from radresp.pipeline.desk import BED, CORE, POST_T2, PRE_T2, TUMOUR, Desk, within
 from radresp.pipeline.plan import HEADER, RIGID
 
 SURE_MM = 2.0

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from radresp import intensity, registration
 from radresp.core import (
+    VISITS,
     ChangeMap,
     Mask,
     RegionKey,
@@ -24,7 +25,7 @@ from radresp.core import (
 )
 from radresp.errors import InputError
 from radresp.pipeline.align import from_diffusion, to_diffusion
-from radresp.pipeline.desk import BED, POST_T2, PRE_T2, VISITS, Desk
+from radresp.pipeline.desk import BED, POST_T2, PRE_T2, Desk
 from radresp.pipeline.place import outline_on
 
 _POST_ADC = (Timepoint.POST, Sequence.ADC)

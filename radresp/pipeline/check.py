@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from radresp import io, masks
+from radresp import io
 from radresp.core import (
     CaseFiles,
     Mask,
@@ -24,6 +24,7 @@ from radresp.errors import ExitCode, RadrespError
 from radresp.pipeline.cross_check import shared_masks, shared_patients
 from radresp.pipeline.findings import Finding, of_error, of_note, of_table
 from radresp.pipeline.labels_check import check_labels
+from radresp.pipeline.outline import check_outline
 from radresp.pipeline.pair import VisitFactsByTime, check_pair, visit_facts
 from radresp.pipeline.plan import Plan
 from radresp.pipeline.protocol import position_notes, protocol_notes, role_notes
@@ -226,7 +227,7 @@ def _check_mask(
         mask, step = load_outline(files, key, image, plan)
         notes = step.notes
         if not (key.roi is Roi.RESIDUAL and mask.is_empty):  # "no visible residual" is an answer
-            notes += masks.check_mask(mask, image, plan.rules).notes
+            notes += check_outline(mask, image, key, plan.rules).notes
     except RadrespError as error:
         yield of_error(files, str(key), error)
         return

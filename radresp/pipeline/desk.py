@@ -25,7 +25,6 @@ TUMOUR = RegionKey(*PRE_T2, Roi.TUMOUR)
 BED = RegionKey(*POST_T2, Roi.BED)
 CORE = {Timepoint.PRE: TUMOUR, Timepoint.POST: BED}
 """The outline each visit is about, on its T2."""
-VISITS = "post.t2<-pre.t2"
 
 
 @dataclass
@@ -38,14 +37,18 @@ class Desk:
         What is prepared, and how.
     images : dict
         The volumes regions are taken from, by visit and sequence.
+    acquired : dict of Timepoint to Volume
+        T2 before normalisation.
     outlines : dict of RegionKey to Mask
         Tidied outlines on the image they were drawn on or carried to.
     alignments : dict of str to Alignment
-        By name, see :data:`VISITS` and :func:`within`.
+        By name, see `radresp.core.VISITS` and :func:`within`.
     fits : dict of Timepoint to AdcFit
         Where ADC was fitted here.
     absent : dict of RegionKey to str
         Planned regions the case cannot give, with the reason.
+    empty : set of RegionKey
+        Outlines somebody looked for and did not see.
     steps : list of Step
         The trail.
     """
@@ -53,10 +56,12 @@ class Desk:
     case: Case
     plan: Plan
     images: dict[tuple[Timepoint, Sequence], Volume] = field(default_factory=dict)
+    acquired: dict[Timepoint, Volume] = field(default_factory=dict)
     outlines: dict[RegionKey, Mask] = field(default_factory=dict)
     alignments: dict[str, Alignment] = field(default_factory=dict)
     fits: dict[Timepoint, AdcFit] = field(default_factory=dict)
     absent: dict[RegionKey, str] = field(default_factory=dict)
+    empty: set[RegionKey] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
 
     def note(self, method: str, *notes: Note) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from radresp import features
 from radresp.core import FeatureRow, Prepared, RegionKey, Roi, Step, Timepoint
 from radresp.errors import locating
-from radresp.pipeline.desk import VISITS
+from radresp.pipeline.pair import days_between
 from radresp.pipeline.plan import Plan
 
 PAIRS = ((Roi.TUMOUR, Roi.BED), (Roi.RING, Roi.RING), (Roi.MUSCLE, Roi.MUSCLE))
@@ -26,7 +26,7 @@ def extract_case(prepared: Prepared, plan: Plan) -> FeatureRow:
     prepared : Prepared
         Regions in place.
     plan : Plan
-        Families and changes to compute.
+        Families, changes and measures to compute.
 
     Returns
     -------
@@ -49,26 +49,21 @@ def extract_case(prepared: Prepared, plan: Plan) -> FeatureRow:
             values |= found.values
             absent |= found.absent
             steps.append(found.step)
-        invalid = delta_invalid(prepared)
+        invalid, days = prepared.unrelated, days_between(prepared.trail)
         for pre, post in change_pairs(plan):
             for settings in plan.features[pre.sequence].changes.values():
-                change = features.extract_change(pre, post, values, settings, absent)
+                change = features.extract_change(pre, post, values, settings, absent, days)
                 if invalid:
                     values |= dict.fromkeys(change.values, float("nan"))
                     absent |= dict.fromkeys(change.values, invalid)
                     continue
                 values |= change.values
                 absent |= change.absent
+        for measured in features.extract_measures(prepared, plan.measures):
+            values |= measured.values
+            absent |= measured.absent
+            steps.append(measured.step)
     return FeatureRow(prepared.case_id, values, absent, prepared.trail + tuple(steps))
-
-
-def delta_invalid(prepared: Prepared) -> str:
-    """Why nothing may be compared between the visits, in words; empty when it may."""
-    visits = prepared.alignments.get(VISITS)
-    if visits is None or visits.usable:
-        return ""
-    reasons = "; ".join(visits.quality.reasons)
-    return f"delta not valid, post only: the visits could not be aligned ({reasons})"
 
 
 def feature_names(plan: Plan) -> tuple[str, ...]:
@@ -82,7 +77,7 @@ def feature_names(plan: Plan) -> tuple[str, ...]:
         wanted = plan.features[pre.sequence]
         for settings in wanted.changes.values():
             names += features.change_names(pre, post, wanted.families, settings)
-    return tuple(names)
+    return (*names, *features.measure_names(plan.measures))
 
 
 def change_pairs(plan: Plan) -> Iterator[tuple[RegionKey, RegionKey]]:

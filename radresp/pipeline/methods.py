@@ -27,6 +27,7 @@ def describe_methods() -> dict[str, dict[str, Any]]:
         "registration": registration.METHODS,
         "families": features.FAMILIES,
         "changes": features.CHANGES,
+        "measures": features.MEASURES,
         "classifier": classify.METHODS,
     }
     rooms = {room: {n: _describe(s) for n, s in found.items()} for room, found in single.items()}

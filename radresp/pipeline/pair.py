@@ -8,11 +8,13 @@ from itertools import combinations
 from pathlib import Path
 
 from radresp import io
-from radresp.core import CaseFiles, Note, NoteKind, Sequence, Step, Timepoint
+from radresp.core import CaseFiles, Note, NoteKind, Sequence, Step, Timepoint, Trail
 from radresp.errors import InputError
 
 SHORTEST_COURSE_DAYS = 14
 """No treatment with a response to judge is shorter than this."""
+
+DAYS = "days_between_visits"
 
 PELVIC_PARTS = frozenset({"RECTUM", "PELVIS", "COLON", "ABDOMENPELVIS", "ABDOMEN"})
 
@@ -69,10 +71,19 @@ def check_pair(files: CaseFiles, facts: VisitFactsByTime | None = None) -> Step:
         )
     for timepoint, fact in facts.items():
         notes += _body_part_notes(timepoint, fact.body_part)
-    notes += _order_notes(
-        _visit_time(files, pre, "pre_date"), _visit_time(files, post, "post_date")
-    )
-    return Step("pipeline", "check_pair", notes=tuple(notes))
+    times = _visit_time(files, pre, "pre_date"), _visit_time(files, post, "post_date")
+    notes += _order_notes(*times)
+    return Step("pipeline", "check_pair", _interval(*times), notes=tuple(notes))
+
+
+def days_between(trail: Trail) -> int | None:
+    """Days from the earlier visit to the later one, as a trail says; None if unknown."""
+    found = (s.settings.get(DAYS) for s in trail if s.method == "check_pair")
+    return next((int(days) for days in found if days is not None), None)
+
+
+def _interval(pre: datetime | None, post: datetime | None) -> dict[str, int]:
+    return {DAYS: (post.date() - pre.date()).days} if pre and post else {}
 
 
 def _visit_time(files: CaseFiles, facts: io.VisitFacts | None, column: str) -> datetime | None:

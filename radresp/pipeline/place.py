@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from radresp import intensity, masks
 from radresp.core import (
+    VISITS,
     Mask,
     Note,
     NoteKind,
@@ -17,7 +18,7 @@ from radresp.core import (
 )
 from radresp.errors import InputError
 from radresp.pipeline.align import from_diffusion
-from radresp.pipeline.desk import BED, CORE, POST_T2, TUMOUR, VISITS, Desk, within
+from radresp.pipeline.desk import BED, CORE, POST_T2, TUMOUR, Desk, within
 
 
 def place_bed(desk: Desk) -> None:

@@ -68,6 +68,10 @@ DEFAULT_FEATURES: Mapping[Sequence, Mapping[str, Any]] = {
 }
 
 
+MEASURES = "measures"
+DEFAULT_MEASURES: Mapping[str, Any] = {"response": {}}
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Every choice of a run.
@@ -98,6 +102,8 @@ class Plan:
         Which changes of a voxel between the visits are counted.
     features : mapping of Sequence to Wanted
         Feature families and changes, sequence by sequence.
+    measures : mapping of str to Settings
+        What is measured of the whole case; ``measures`` in the section ``features``.
     classifier : Chosen
         What is trained.
     decision : DecisionRules
@@ -122,6 +128,7 @@ class Plan:
     ring_mm: float
     change_maps: intensity.ChangeRules
     features: Mapping[Sequence, Wanted]
+    measures: Mapping[str, Settings]
     classifier: Chosen
     decision: DecisionRules
 
@@ -140,7 +147,10 @@ class Plan:
             "rules": self.rules.model_dump(mode="json"),
             "ring_mm": self.ring_mm,
             "change_maps": self.change_maps.model_dump(mode="json"),
-            "features": {str(name): wanted.record() for name, wanted in self.features.items()},
+            "features": {
+                **{str(name): wanted.record() for name, wanted in self.features.items()},
+                MEASURES: {n: s.model_dump(mode="json") for n, s in self.measures.items()},
+            },
             "classifier": self.classifier.record(),
             "decision": self.decision.model_dump(mode="json"),
         }
@@ -180,7 +190,8 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
         value of the wrong type or out of range.
     """
     given = dict(mapping or {})
-    check_keys(given, [f.name for f in fields(Plan)], "")
+    check_keys(given, [f.name for f in fields(Plan) if f.name != MEASURES], "")
+    wanted, measures = _features(given.get("features"))
     return Plan(
         seed=_seed(given.get("seed", 17)),
         regions=_regions(given.get("regions", DEFAULT_REGIONS)),
@@ -204,7 +215,8 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
         rules=parse_settings(masks.MaskRules, given.get("rules"), "rules"),
         ring_mm=_ring_mm(given.get("ring_mm", 5.0)),
         change_maps=parse_settings(intensity.ChangeRules, given.get("change_maps"), "change_maps"),
-        features=_features(given.get("features")),
+        features=wanted,
+        measures=measures,
         classifier=_chosen(
             _settings_of(classify.METHODS), given.get("classifier"), "classifier", "elastic_net"
         ),
@@ -273,9 +285,10 @@ def _settings_of(registry: Mapping[str, Any]) -> dict[str, type[Settings]]:
     return {name: method.settings for name, method in registry.items()}
 
 
-def _features(value: Any) -> dict[Sequence, Wanted]:
+def _features(value: Any) -> tuple[dict[Sequence, Wanted], dict[str, Settings]]:
+    """Feature families and changes by sequence, and the measures of the whole case."""
     given = mapping_of(value, "features")
-    check_keys(given, list(Sequence), "features.")
+    check_keys(given, [*Sequence, MEASURES], "features.")
     wanted = {}
     for sequence, default in DEFAULT_FEATURES.items():
         path = f"features.{sequence}"
@@ -285,7 +298,8 @@ def _features(value: Any) -> dict[Sequence, Wanted]:
             _many(features.FAMILIES, section["families"], f"{path}.families"),
             _many(features.CHANGES, section["changes"], f"{path}.changes"),
         )
-    return wanted
+    measures = given.get(MEASURES, DEFAULT_MEASURES)
+    return wanted, _many(features.MEASURES, measures, f"features.{MEASURES}")
 
 
 def _many(registry: Mapping[str, Any], value: Any, path: str) -> dict[str, Settings]:

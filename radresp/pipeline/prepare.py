@@ -8,6 +8,9 @@
 5. A treated bed nobody drew is carried over from the tumour before treatment, if the fit allows.
 6. Masks travel to the diffusion grid; images stay where they are.
 7. Where the fit of the visits is good, every voxel's change is mapped.
+8. Where the plan measures the whole case, its outlines are put on the images as acquired.
+
+A bed or residual nobody saw, or one too small for texture, is a state of the case and no fault.
 """
 
 from __future__ import annotations
@@ -31,9 +34,11 @@ from radresp.errors import locating
 from radresp.pipeline.align import align_diffusion, align_visits
 from radresp.pipeline.change import map_changes
 from radresp.pipeline.desk import Desk
+from radresp.pipeline.outline import MAY_BE_EMPTY, check_outline
 from radresp.pipeline.place import place_bed, place_regions
 from radresp.pipeline.plan import Plan
 from radresp.pipeline.read import needed_visits
+from radresp.pipeline.scene import set_scene
 
 NOISE_LIMIT = 0.2
 """Share of a region whose ADC may rest on noise (fault catalogue A08)."""
@@ -72,6 +77,7 @@ def prepare_case(case: Case, plan: Plan) -> Prepared:
         regions = place_regions(desk)
         _judge_adc(desk, regions)
         maps, unmapped = map_changes(desk)
+        scene = set_scene(desk)
     return Prepared(
         case.case_id,
         regions,
@@ -81,6 +87,7 @@ def prepare_case(case: Case, plan: Plan) -> Prepared:
         tuple(desk.steps),
         maps,
         unmapped,
+        scene,
     )
 
 
@@ -102,6 +109,7 @@ def _normalise_t2(desk: Desk, timepoint: Timepoint) -> None:
     if desk.plan.bias_field is not None:
         volume, step = intensity.correct_bias(volume, desk.plan.bias_field)
         desk.steps.append(step)
+    desk.acquired[timepoint] = volume
     chosen = desk.plan.t2
     volume, step = intensity.normalise(
         volume,
@@ -130,13 +138,25 @@ def _reference(desk: Desk, timepoint: Timepoint, volume: Volume) -> Mask | None:
 
 def _tidy_masks(desk: Desk) -> None:
     for key, mask in desk.case.masks.items():
-        if key.roi is Roi.RESIDUAL and mask.is_empty:
-            continue  # "no visible residual" is an answer, not a fault
+        if key.roi in MAY_BE_EMPTY and mask.is_empty:  # an answer, not a fault
+            desk.empty.add(key)
+            desk.note("tidy_masks", _not_seen(key))
+            continue
         image = desk.case.image(key.timepoint, key.sequence)
-        desk.steps.append(masks.check_mask(mask, image, desk.plan.rules))
+        desk.steps.append(check_outline(mask, image, key, desk.plan.rules))
         tidy, step = masks.clean(mask, desk.plan.clean)
         desk.outlines[key] = tidy
         desk.steps.append(step)
+
+
+def _not_seen(key: RegionKey) -> Note:
+    return Note(
+        NoteKind.INFO,
+        "MASK_EMPTY",
+        f"nobody saw a {key.roi} at the {key.timepoint} visit: its volume is 0, and other measures "
+        "are taken where the tumour lay",
+        action="look at the carried outline",
+    )
 
 
 def _judge_adc(desk: Desk, regions: dict[RegionKey, Region]) -> None:

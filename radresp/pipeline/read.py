@@ -47,7 +47,7 @@ def load_case(files: CaseFiles, plan: Plan) -> Case:
     with locating(files.case_id, files.root):
         trail.append(check_pair(files))
         for timepoint in needed_visits(plan):
-            for sequence in needed_sequences(plan, timepoint):
+            for sequence in _sequences(files, plan, timepoint):
                 read, steps = load_role(files, timepoint, sequence)
                 trail += steps
                 roles[timepoint, read[0].sequence] = (read, steps[0])
@@ -69,9 +69,21 @@ def needed_sequences(plan: Plan, timepoint: Timepoint) -> tuple[Sequence, ...]:
     return tuple(s for s in Sequence if s in asked | {Sequence.T2})
 
 
+def _sequences(files: CaseFiles, plan: Plan, timepoint: Timepoint) -> tuple[Sequence, ...]:
+    """What is read of one visit: what the plan needs, and diffusion its measures look at if there.
+
+    An ADC map alone does not show the high b-value.
+    """
+    needed = needed_sequences(plan, timepoint)
+    shown = plan.measures and Sequence.ADC in needed and (timepoint, Sequence.DWI) in files.images
+    return tuple(s for s in Sequence if s in needed or (shown and s is Sequence.DWI))
+
+
 def needed_outlines(plan: Plan) -> frozenset[Roi]:
     """The outlines that can matter to the plan: a broken one that does not must refuse no case."""
     asked = {key.roi for key in plan.regions} | {Roi.TUMOUR, Roi.BED}
+    if plan.measures:
+        asked |= {Roi.RESIDUAL, Roi.MUSCLE, Roi.NORMAL_WALL, Roi.LUMEN}
     if isinstance(plan.t2.settings, intensity.ReferenceTissue):
         asked.add(Roi(plan.t2.settings.tissue))
     return frozenset(asked)
@@ -160,7 +172,7 @@ def _unused(key: RegionKey, path: Path) -> Step:
 def load_outline(files: CaseFiles, key: RegionKey, volume: Volume, plan: Plan) -> tuple[Mask, Step]:
     """Read one mask of a case onto the grid of the image it was drawn on."""
     drawn_on = (key.timepoint, key.sequence)
-    return io.load_mask(
+    mask, step = io.load_mask(
         files.masks[key],
         key.roi,
         volume.grid,
@@ -169,3 +181,13 @@ def load_outline(files: CaseFiles, key: RegionKey, volume: Volume, plan: Plan) -
         # A folder of several series does not say which of them an outline must refer to.
         image=None if drawn_on in files.series else files.images.get(drawn_on),
     )
+    if mask.is_empty and key.roi is Roi.BED:
+        raise InputError(
+            "MASK_EMPTY",
+            "the bed mask has 0 voxels",
+            expected="the whole treated bed",
+            action="draw it, leave the cell empty to carry the tumour over, or write 'empty' in "
+            "post_bed when the reader saw no bed",
+            file=files.masks[key],
+        )
+    return mask, step

@@ -168,3 +168,47 @@ def test_settings_out_of_range_are_refused() -> None:
     for wrong in ({"kinds": ()}, {"kinds": ("ratio",)}, {"epsilon": 0}, {"include": ()}):
         with pytest.raises(ValidationError):
             Delta(**wrong)
+
+
+def one(kind: str, before: float, after: float, days: float | None = None) -> tuple[float, str]:
+    """A change of one kind, and the reason where there is none."""
+    found = extract_change(PRE, POST, volumes(before, after), Delta(kinds=(kind,)), days=days)
+    ((name, value),) = found.values.items()
+    return value, found.absent.get(name, "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "relative"), [(20.0, 5.0, -0.75), (20.0, 0.0, -1.0), (-4.0, 2.0, 1.5)]
+)
+def test_a_relative_change_is_a_share_of_the_earlier_value(
+    before: float, after: float, relative: float
+) -> None:
+    assert one("relative", before, after) == (pytest.approx(relative), "")
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.0, 5.0), (0.0, 0.0), (1e-7, 1.0)])
+def test_nothing_is_relative_to_nothing(before: float, after: float) -> None:
+    value, reason = one("relative", before, after)
+    assert math.isnan(value)
+    assert "no relative change" in reason
+
+
+def test_a_relative_change_has_no_sense_for_values_around_zero() -> None:
+    plan = Delta(kinds=("relative",), difference_only=("original.firstorder_*",))
+    assert not any("firstorder" in name for name in change_names(PRE, POST, FAMILIES, plan))
+
+
+def test_a_change_per_week_needs_the_days() -> None:
+    assert one("per_week", 20.0, 5.0, days=70) == (pytest.approx(-1.5), "")
+    for days, said in ((None, "not known"), (0, "are 0")):
+        value, reason = one("per_week", 20.0, 5.0, days=days)
+        assert math.isnan(value)
+        assert said in reason
+
+
+@settings(max_examples=100)
+@given(numbers, numbers, st.one_of(st.none(), st.floats(0, 1e4)))
+def test_every_kind_is_finite_or_explained(before: float, after: float, days: float | None) -> None:
+    for kind in ("relative", "per_week"):
+        value, reason = one(kind, before, after, days)
+        assert math.isfinite(value) != bool(reason)

@@ -436,9 +436,11 @@ def test_no_visible_residual_is_a_state_the_table_says(tmp_path) -> None:
     assert said.empty == residuals
     assert said.masks == {}
     assert (drawn.empty, set(drawn.masks)) == (set(), {RegionKey(POST, ADC, Roi.RESIDUAL)})
-    for column in ("post_bed", "post_tumour", "pre_residual"):
+    for column in ("post_tumour", "pre_residual"):
         error = refusal(tmp_path, f"case_id,post_t2,{column}\na,t2,empty\n")
-        assert "only a residual after treatment" in error.expected
+        assert "only bed and residual after treatment" in error.expected
+    (no_bed,) = load_cohort(table(tmp_path, "case_id,post_t2,post_bed\na,t2,empty\n")).cases
+    assert no_bed.empty == {RegionKey(POST, T2, Roi.BED)}
 
 
 def test_a_hash_is_part_of_an_image_path(tmp_path) -> None:

@@ -14,12 +14,14 @@ from registration.pictures import ball, centred_grid, picture, rigid
 
 from radresp import registration
 from radresp.core import (
+    VISITS,
     Case,
     Mask,
     Prepared,
     RegionKey,
     Roi,
     Sequence,
+    Step,
     Timepoint,
     Unit,
     Verdict,
@@ -29,7 +31,7 @@ from radresp.core import (
 from radresp.errors import ModelError
 from radresp.pipeline import extract_case, parse_plan, prepare_case
 from radresp.pipeline import plan as plans
-from radresp.pipeline.desk import VISITS, within
+from radresp.pipeline.desk import within
 from radresp.pipeline.page import alignment_pictures, save_prepared
 from radresp.pipeline.score import check_installed
 
@@ -221,3 +223,69 @@ def test_pictures_transforms_and_maps_are_written(sound: Prepared, tmp_path: Pat
     assert name == "post.t2_from_pre.t2"
     assert data.startswith(b"\x89PNG")
     assert any(path.startswith("transforms/post.t2_from_pre.t2") for path in written)
+
+
+def with_bed(drawn: np.ndarray) -> Case:
+    sound = case()
+    return replace(sound, masks=sound.masks | {BED: sound.masks[BED].with_array(drawn)})
+
+
+def test_a_bed_nobody_saw_is_measured_as_nothing_where_the_tumour_lay() -> None:
+    plan = parse_plan(PLAN)
+    prepared = prepare_case(with_bed(np.zeros(GRID.size[::-1], np.uint8)), plan)
+    row = extract_case(prepared, plan)
+    zero = ("bed_ml", "restricted_ml", "restricted_fraction")
+    assert [row.values[f"response.{name}"] for name in zero] == [0.0] * 3
+    assert row.values["response.volume_reduction"] == 1.0
+    assert row.values["post.t2.bed.volumetry.volume_ml"] > 1  # the tumour, carried over
+    assert "MASK_EMPTY" in codes(prepared)
+
+
+def test_a_bed_nobody_saw_in_visits_that_do_not_fit_is_absent_with_reasons() -> None:
+    plan = parse_plan(PLAN)
+    strange = replace(with_bed(np.zeros(GRID.size[::-1], np.uint8)), volumes=case(9).volumes)
+    row = extract_case(prepare_case(strange, plan), plan)
+    texture = row.absent["post.t2.bed.original.firstorder_Mean"]
+    assert "nobody saw" in texture or "could not be aligned" in texture
+    assert row.values["response.bed_ml"] == 0.0
+    assert "could not be aligned" in row.absent["response.volume_reduction"]
+
+
+def test_a_residual_nobody_saw_on_diffusion_is_nothing_unless_drawn_on_t2() -> None:
+    sound = case()
+    nothing = Mask(GRID.blank(), Roi.RESIDUAL)
+    on_t2, on_adc = (RegionKey(POST, s, Roi.RESIDUAL) for s in (Sequence.T2, Sequence.ADC))
+    drawn = ball(GRID, roi=Roi.RESIDUAL)
+    for outlines, empty in (({on_adc: nothing}, {on_t2}), ({on_adc: nothing, on_t2: drawn}, set())):
+        prepared = prepare_case(replace(sound, masks=sound.masks | outlines), parse_plan(PLAN))
+        assert prepared.scene.empty == empty
+        ml = extract_case(prepared, parse_plan(PLAN)).values["response.residual_ml"]
+        assert (ml == 0) == bool(empty)
+
+
+def test_a_bed_too_small_for_texture_keeps_its_volume() -> None:
+    plan = parse_plan(PLAN)
+    few = np.zeros(GRID.size[::-1], np.uint8)
+    few[8:10, 30:33, 30:33] = 1
+    row = extract_case(prepare_case(with_bed(few), plan), plan)
+    ml = 18 * GRID.voxel_volume_ml
+    assert row.values["response.bed_ml"] == pytest.approx(ml)
+    assert row.values["post.t2.bed.volumetry.volume_ml"] == pytest.approx(ml)
+    assert "voxels" in row.absent["post.t2.bed.original.firstorder_Mean"]
+
+
+@pytest.mark.parametrize("days", [70, None])
+def test_a_change_per_week_knows_the_days_of_the_trail(sound: Prepared, days: int | None) -> None:
+    plan = parse_plan(
+        PLAN | {"features": {"t2": FAMILIES | {"changes": {"delta": {"kinds": ["per_week"]}}}}}
+    )
+    said = Step("pipeline", "check_pair", {} if days is None else {"days_between_visits": days})
+    row = extract_case(replace(sound, trail=(said,)), plan)
+    name = "delta.t2.tumour_to_bed.per_week.volumetry.volume_ml"
+    if days is None:
+        assert "not known" in row.absent[name]
+        return
+    after, before = (
+        row.values[f"{region}.volumetry.volume_ml"] for region in ("post.t2.bed", "pre.t2.tumour")
+    )
+    assert row.values[name] == pytest.approx((after - before) / 10)
