@@ -35,6 +35,11 @@ class Roi(StrEnum):
     NORMAL_WALL = "normal_wall"
     LUMEN = "lumen"
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is tissue to compare with, which may well go on beyond the image."""
+        return self in (Roi.MUSCLE, Roi.NORMAL_WALL, Roi.LUMEN)
+
 
 class Unit(StrEnum):
     """Unit of a volume's voxel values. ADC is always held in 1e-6 mm2/s (UCUM um2/s)."""

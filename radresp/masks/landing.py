@@ -71,7 +71,8 @@ def land(mask: Mask, grid: Grid, transform: sitk.Transform) -> Landing:
         return Landing(mask.from_array(drawn, grid, mask.roi), float("nan"))
     window, at = box
     share = _share(mask, at, transform)
-    inside = _fullest(share, resample_values(depth, at, transform, _outside(depth)))
+    count = _count(share, mask, at, transform)
+    inside = _fullest(share, resample_values(depth, at, transform, _outside(depth)), count)
     drawn[window] = inside
     surface_mm = _mean_distance_mm(share, inside, at)
     return Landing(mask.from_array(drawn, grid, mask.roi), surface_mm)
@@ -168,9 +169,24 @@ def _share(mask: Mask, grid: Grid, transform: sitk.Transform) -> NDArray[np.floa
     return split.mean(axis=(1, 3, 5), dtype=np.float32)
 
 
-def _fullest(share: NDArray[np.float32], depth: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The deepest voxels, as many as the shares add up to; of equally deep ones the fullest."""
-    count = round(float(share.sum(dtype=np.float64)))
+def _count(share: NDArray[np.float32], mask: Mask, grid: Grid, transform: sitk.Transform) -> int:
+    """How many voxels the outline fills: exact where a linear map brings all of it onto the grid.
+
+    Elsewhere what the points in each voxel add up to.
+    """
+    faces = (share.take(end, axis=axis) for axis in range(3) for end in (0, -1))
+    if not transform.IsLinear() or any(face.any() for face in faces):
+        return round(float(share.sum(dtype=np.float64)))
+    start = np.asarray(transform.TransformPoint((0.0, 0.0, 0.0)))
+    steps = [np.subtract(transform.TransformPoint(axis), start) for axis in np.eye(3).tolist()]
+    stretch = abs(float(np.linalg.det(steps)))
+    return round(mask.volume_ml / stretch / grid.voxel_volume_ml)
+
+
+def _fullest(
+    share: NDArray[np.float32], depth: NDArray[np.float32], count: int
+) -> NDArray[np.bool_]:
+    """The deepest voxels, as many as asked for; of equally deep ones the fullest."""
     order = np.lexsort((-share.ravel(), -depth.ravel()))
     inside = np.zeros(share.size, dtype=bool)
     inside[order[:count]] = True

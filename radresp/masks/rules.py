@@ -73,7 +73,7 @@ def check_mask(mask: Mask, volume: Volume, settings: MaskRules = MaskRules()) ->
     Returns
     -------
     Step
-        With warnings ``MASK_2D``, ``MASK_ISLANDS`` and ``ROI_AT_EDGE``.
+        With warnings ``MASK_2D``, ``MASK_ISLANDS`` and ``ROI_AT_EDGE`` (not of references).
 
     Raises
     ------
@@ -192,7 +192,8 @@ def _odd(drawn: NDArray[np.bool_], mask: Mask, settings: MaskRules) -> Iterator[
             expected="one piece, or few of similar size",
             action="check for stray voxels",
         )
-    if any(drawn.take(end, axis=axis).any() for axis in range(3) for end in (0, -1)):
+    ends = (drawn.take(end, axis=axis) for axis in range(3) for end in (0, -1))
+    if not mask.roi.is_reference and any(end.any() for end in ends):
         yield Note(
             NoteKind.WARNING,
             "ROI_AT_EDGE",

@@ -23,7 +23,7 @@ from radresp.pipeline.desk import CORE, Desk
 from radresp.pipeline.place import outline_on
 from radresp.pipeline.read import needed_visits
 
-REFERENCES = (Roi.MUSCLE, Roi.NORMAL_WALL, Roi.LUMEN)
+REFERENCES = tuple(roi for roi in Roi if roi.is_reference)
 """Outlines that measures of the whole case look at beside tumour, bed and residual."""
 _FWHM_TO_SD = 1 / 2.3548
 

@@ -100,8 +100,7 @@ def test_moved_but_not_turned_the_volume_is_exact_to_a_voxel(
     mask = ball(T2, (0.0, 0.0, 0.0), radius_mm)
     target = GRIDS[there]
     carried, _ = carry(mask, target, sitk.TranslationTransform(3, shift_mm))
-    allowed = target.voxel_volume_ml + 0.005 * mask.volume_ml
-    assert abs(carried.volume_ml - mask.volume_ml) <= allowed
+    assert abs(carried.volume_ml - mask.volume_ml) <= target.voxel_volume_ml / 2 + 1e-9
 
 
 def test_a_volume_that_a_transform_changes_is_followed() -> None:
@@ -202,7 +201,7 @@ def test_a_mask_that_touches_the_border_from_inside_is_not_outside() -> None:
 
 def test_a_large_change_of_volume_is_noted() -> None:
     line = np.zeros((20, 120, 120))
-    line[8:12, 50:52, 50:52] = 1
+    line[8:12, 50:53, 50:53] = 1  # 0.81 voxels there, of which one is made
     coarse = make_grid((18, 18, 20), (4.0, 4.0, 3.0), (-34.3, -34.3, -30.0))
     _, step = carry(Mask.from_array(line, T2, Roi.TUMOUR), coarse)
     assert "MASK_VOLUME" in {note.code for note in step.notes}

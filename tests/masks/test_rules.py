@@ -135,4 +135,7 @@ def test_stray_pieces_and_touching_the_border_are_noted() -> None:
     two[3:8, 14:18, 6:14] = True
     assert warnings(GOOD.with_array(two)) == []
     assert warnings(box(slice(0, 5), slice(5, 12), slice(6, 14))) == ["ROI_AT_EDGE"]
-    assert warnings(box(slice(3, 8), slice(5, 12), slice(16, 24))) == ["ROI_AT_EDGE"]
+    at_the_end = box(slice(3, 8), slice(5, 12), slice(16, 24))
+    assert warnings(at_the_end) == ["ROI_AT_EDGE"]
+    lumen = Mask.from_array(at_the_end.array, at_the_end.grid, Roi.LUMEN)
+    assert warnings(lumen) == []  # a tube goes on beyond the image
