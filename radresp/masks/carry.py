@@ -116,8 +116,9 @@ def _outside_notes(mask: Mask, carried: Mask, transform: sitk.Transform | None) 
     action = "check that both images cover the region"
     if outside > MOST_OUTSIDE:
         raise GeometryError("MASK_OUTSIDE", found, expected=expected, action=action)
-    kind = NoteKind.INFO if mask.roi.is_reference else NoteKind.WARNING
-    return [Note(kind, "MASK_OUTSIDE", found, expected, action)]
+    if mask.roi.is_reference:
+        return [Note(NoteKind.INFO, "MASK_OUTSIDE", found, "it may go on beyond the image")]
+    return [Note(NoteKind.WARNING, "MASK_OUTSIDE", found, expected, action)]
 
 
 def outside_fraction(mask: Mask, grid: Grid, transform: sitk.Transform | None = None) -> float:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parametrize(
 
 LIGHT = {
     "bspline_mi": {"bend_samples": 2000, "bend_iterations": 6},
-    "epi_mi": {"bend_samples": 2000, "bend_iterations": 2},
+    "epi_mi": {"bend_samples": 1000, "bend_iterations": 5},
 }
 """Fewer samples and steps than the defaults: the promises hold for any."""
 
