@@ -1,9 +1,9 @@
-# Every target sets up .venv by itself and re-uses it until pyproject.toml or constraints.txt change.
+# Every target sets up .venv by itself and re-uses it until what it is made of changes.
 PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-PINS := $(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
+PINS := $(shell cat pyproject.toml constraints.txt radresp/features/_kernel.c | sha256sum | cut -c1-16)
 READY := $(VENV)/.ready-$(PINS)
 
 .PHONY: demo test test-all check bench docs clean
@@ -31,7 +31,7 @@ docs: $(READY)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt radresp/features/_kernel.c
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	rm -f $(VENV)/.ready-*

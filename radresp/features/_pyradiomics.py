@@ -1,7 +1,7 @@
 """The door to pyradiomics: the only module that imports it.
 
-pyradiomics costs half a second to import, so ``original`` comes through this door only when it
-extracts. Its feature classes run on SimpleITK images in memory; its file handling, its batch
+pyradiomics costs half a second to import, so families come through this door only when they
+extract. Its feature classes run on SimpleITK images in memory; its file handling, its batch
 mode and its process-wide geometry tolerance are never used. Its logger, which would print to
 stderr, is silenced here: what goes wrong comes back as a value that is not finite.
 """
@@ -15,7 +15,33 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from radiomics import firstorder, glcm, gldm, glrlm, glszm, imageoperations, ngtdm, shape
+from radiomics import (
+    cMatrices,
+    cShape,
+    firstorder,
+    glcm,
+    gldm,
+    glrlm,
+    glszm,
+    imageoperations,
+    ngtdm,
+    shape,
+)
+
+__all__ = [
+    "CLASSES",
+    "cMatrices",
+    "cShape",
+    "compute",
+    "glcm",
+    "gldm",
+    "glrlm",
+    "glszm",
+    "imageoperations",
+    "ngtdm",
+    "resample",
+    "shape",
+]
 
 logging.getLogger("radiomics").setLevel(logging.CRITICAL + 1)
 

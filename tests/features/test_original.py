@@ -56,12 +56,15 @@ def test_names_cost_no_import_of_pyradiomics() -> None:
 
 def test_the_bounding_box_gives_exactly_what_the_whole_image_gives() -> None:
     region = make_region()
-    plan = Original()
     options = {"binCount": 32, "distances": [1], "force2D": False}
     whole = _pyradiomics.compute(
         region.volume.image, region.mask.image, list(original.FEATURES), options
     )
-    assert dict(original.extract(region, plan).values) == {n: whole[n] for n in whole}
+    assert dict(original.extract(region, Original(engine="reference")).values) == whole
+    for engine in ("fast", "exact"):
+        values = original.extract(region, Original(engine=engine)).values
+        assert values.keys() == whole.keys()
+        assert values == pytest.approx(whole, rel=1e-9)
 
 
 def test_the_values_are_those_of_pyradiomics_own_extractor() -> None:
@@ -72,9 +75,13 @@ def test_the_values_are_those_of_pyradiomics_own_extractor() -> None:
         settings = {"resampledPixelSpacing": spacing, "interpolator": "sitkLinear", "binWidth": 30}
         extractor = RadiomicsFeatureExtractor(additionalInfo=False, **settings)
         theirs = extractor.execute(region.volume.image, region.mask.image)
-        plan = Original(bin_width={Sequence.ADC: 30}, resampled_spacing_mm=spacing)
-        ours = original.extract(region, plan).values
-        assert {f"original_{name}": value for name, value in ours.items()} == theirs
+        theirs = {name.removeprefix("original_"): float(theirs[name]) for name in theirs}
+        for engine, tolerance in (("reference", 0), ("fast", 1e-9)):
+            plan = Original(
+                bin_width={Sequence.ADC: 30}, resampled_spacing_mm=spacing, engine=engine
+            )
+            ours = original.extract(region, plan).values
+            assert ours == pytest.approx(theirs, rel=tolerance, abs=0)
 
 
 def test_nothing_is_printed_and_no_global_is_touched(capfd: pytest.CaptureFixture[str]) -> None:
