@@ -18,9 +18,10 @@ from types import MappingProxyType
 
 from radresp.core import Note, NoteKind, Prepared, Region, RegionKey, Settings, Step
 from radresp.errors import InputError, PlanError
-from radresp.features import delta, habitat, original, response, volumetry
+from radresp.features import delta, filtered, habitat, original, response, volumetry
 from radresp.features.delta import Delta
 from radresp.features.family import Change, Extracted, Family, Measure
+from radresp.features.filtered import Filtered
 from radresp.features.habitat import Habitat
 from radresp.features.original import Original
 from radresp.features.response import Response
@@ -34,6 +35,7 @@ __all__ = [
     "Delta",
     "Extracted",
     "Family",
+    "Filtered",
     "Habitat",
     "Measure",
     "Original",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 FAMILIES: dict[str, Family] = {
+    "filtered": Family(Filtered, filtered.names, filtered.extract),
     "original": Family(Original, original.names, original.extract),
     "volumetry": Family(Volumetry, volumetry.names, volumetry.extract),
 }

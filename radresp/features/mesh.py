@@ -64,8 +64,8 @@ def measure(inside: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -
     --------
     >>> inside = np.zeros((5, 5, 5), bool)
     >>> inside[1:4, 1:4, 1:4] = True
-    >>> round(measure(inside, (1.0, 1.0, 1.0)).volume_mm3, 3)
-    24.833
+    >>> measure(inside, (1.0, 1.0, 1.0)).diameters_mm[3]
+    4.123105625617661
     """
     pattern = _patterns(inside)
     cells = np.argwhere((pattern > 0) & (pattern < 255))

@@ -45,10 +45,11 @@ import numpy as np
 import SimpleITK as sitk
 from pydantic import Field
 
-from radresp.core import Note, NoteKind, Region, Sequence, Settings, Step
+from radresp.core import Note, NoteKind, Region, Sequence, Settings, Step, Volume
 from radresp.features.checks import MAX_LEVELS, MIN_LEVELS, check_levels, check_size, check_values
 from radresp.features.family import Extracted
 
+Box = tuple[slice, slice, slice]
 INTERPOLATORS = {"linear": sitk.sitkLinear, "bspline": sitk.sitkBSpline}
 
 FEATURES = {
@@ -187,18 +188,21 @@ def extract(region: Region, settings: Original) -> Extracted:
     thin_axes = check_size(region.mask, region.key, settings.minimum_voxels)
     check_values(region)
     if settings.resampled_spacing_mm is not None:
-        region, thin_axes = _resampled(region, settings)
+        region, thin_axes = resampled(region, settings)
         check_values(region)
     option = discretisation(settings, region.key.sequence)
     notes = (*check_levels(region, option), *_note_thin(region, thin_axes))
-    found = _compute(region, settings, option, with_shape=settings.shape and not thin_axes)
+    box = bounding_box(region)
+    image, mask = region.volume.image[box], region.mask.image[box]
+    with_shape = settings.shape and not thin_axes
+    found = compute(image, mask, settings, option, with_shape=with_shape)
     values: dict[str, float] = {}
     absent: dict[str, str] = {}
     for name in names(settings):
         values[name] = found.get(name, math.nan)
         if not math.isfinite(values[name]):
             values[name] = math.nan
-            absent[name] = _reason(name, thin_axes)
+            absent[name] = reason(name, thin_axes)
     step = Step(
         "features",
         "original",
@@ -216,13 +220,11 @@ def discretisation(settings: Original, sequence: Sequence) -> dict[str, float]:
     return {"binCount": settings.bin_count}
 
 
-def _resampled(region: Region, settings: Original) -> tuple[Region, tuple[str, ...]]:
+def resampled(region: Region, settings: Original) -> tuple[Region, tuple[str, ...]]:
     """The region on the spacing of the plan, cropped around the outline with a margin."""
     from radresp.features import _pyradiomics
 
-    array = region.volume.array
-    # Background may be NaN, and one NaN spoils a whole line of a B-spline.
-    volume = region.volume.with_array(np.where(np.isfinite(array), array, 0.0))
+    volume = finite(region.volume)
     image, outline = _pyradiomics.resample(
         volume.image,
         region.mask.image,
@@ -247,10 +249,15 @@ def _note_thin(region: Region, thin_axes: tuple[str, ...]) -> tuple[Note, ...]:
     )
 
 
-def _compute(
-    region: Region, settings: Original, option: dict[str, float], *, with_shape: bool
+def compute(
+    image: sitk.Image,
+    mask: sitk.Image,
+    settings: Original,
+    option: dict[str, float],
+    *,
+    with_shape: bool = False,
 ) -> dict[str, float]:
-    """Features on the bounding box of the region."""
+    """Features of an image cut to the bounding box of the outline, by the engine of the plan."""
     wanted = (*settings.classes, "shape") if with_shape else settings.classes
     features = {name: FEATURES[name].split() for name in FEATURES if name in wanted}
     options: dict[str, Any] = {
@@ -259,7 +266,6 @@ def _compute(
         "force2D": settings.force_2d,
         "force2Ddimension": 0,
     }
-    image, mask = _cropped(region)
     if settings.engine == "reference":
         from radresp.features import _pyradiomics
 
@@ -269,15 +275,22 @@ def _compute(
     return fast.compute(image, mask, features, options, exact_mcc=settings.engine == "exact")
 
 
-def _cropped(region: Region) -> tuple[sitk.Image, sitk.Image]:
-    """Image and mask of the outline's bounding box; no feature looks outside the outline."""
+def finite(volume: Volume) -> Volume:
+    """The volume with 0 where it has no number: one NaN spoils a whole line of a filter."""
+    array = volume.array
+    return volume.with_array(np.where(np.isfinite(array), array, 0.0))
+
+
+def bounding_box(region: Region) -> Box:
+    """The outline's bounding box along x, y, z."""
     found = np.argwhere(region.mask.array)[:, ::-1]
     ends = zip(found.min(axis=0).tolist(), found.max(axis=0).tolist(), strict=True)
-    box = tuple(slice(first, last + 1) for first, last in ends)
-    return region.volume.image[box], region.mask.image[box]
+    x, y, z = (slice(first, last + 1) for first, last in ends)
+    return x, y, z
 
 
-def _reason(name: str, thin_axes: tuple[str, ...]) -> str:
+def reason(name: str, thin_axes: tuple[str, ...]) -> str:
+    """Why a value is missing that was computed."""
     if thin_axes and name.startswith("shape_"):
         return f"the outline is one voxel thick along {thin_axes[0]}: it has no 3-D shape"
     return "pyradiomics gives no finite value, as when no two voxels of the region touch"

@@ -15,6 +15,7 @@ from radresp.features import (
     CHANGES,
     FAMILIES,
     Delta,
+    Filtered,
     Original,
     Volumetry,
     change_names,
@@ -39,6 +40,7 @@ def test_full_names_carry_region_and_family_in_the_order_of_the_plan() -> None:
 
 def test_the_registries_hold_settings_by_name() -> None:
     assert {name: family.settings for name, family in FAMILIES.items()} == {
+        "filtered": Filtered,
         "original": Original,
         "volumetry": Volumetry,
     }
