@@ -19,14 +19,21 @@ def features_command(
         str, typer.Option("--region", help="What they are: VISIT.SEQUENCE.ROI.")
     ] = "post.t2.bed",
     plan: PlanFile = None,
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            "--params", help="pyradiomics parameter file, in place of the plan's families."
+        ),
+    ] = None,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
     """Compute the features of IMAGE inside MASK and print them as JSON."""
     with running("features", as_json=as_json, debug=debug) as run:
-        row = pipeline.image_features(
-            image, mask, pipeline.parse_region(region), pipeline.load_plan(plan)
-        )
+        key, chosen = pipeline.parse_region(region), pipeline.load_plan(plan)
+        if params is not None:
+            chosen = pipeline.with_pyradiomics(chosen, key.sequence, params)
+        row = pipeline.image_features(image, mask, key, chosen)
         values = {name: None if value != value else value for name, value in row.values.items()}
         run.result = {
             "features": values,

@@ -18,12 +18,13 @@ from types import MappingProxyType
 
 from radresp.core import Note, NoteKind, Prepared, Region, RegionKey, Settings, Step
 from radresp.errors import InputError, PlanError
-from radresp.features import delta, filtered, habitat, original, response, volumetry
+from radresp.features import delta, filtered, habitat, original, pyradiomics, response, volumetry
 from radresp.features.delta import Delta
 from radresp.features.family import Change, Extracted, Family, Measure
 from radresp.features.filtered import Filtered
 from radresp.features.habitat import Habitat
 from radresp.features.original import Original
+from radresp.features.pyradiomics import Pyradiomics
 from radresp.features.response import Response
 from radresp.features.volumetry import Volumetry
 
@@ -39,6 +40,7 @@ __all__ = [
     "Habitat",
     "Measure",
     "Original",
+    "Pyradiomics",
     "Response",
     "Volumetry",
     "change_names",
@@ -52,6 +54,7 @@ __all__ = [
 FAMILIES: dict[str, Family] = {
     "filtered": Family(Filtered, filtered.names, filtered.extract),
     "original": Family(Original, original.names, original.extract),
+    "pyradiomics": Family(Pyradiomics, pyradiomics.names, pyradiomics.extract),
     "volumetry": Family(Volumetry, volumetry.names, volumetry.extract),
 }
 

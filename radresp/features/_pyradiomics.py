@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,18 @@ from radiomics import (
     imageoperations,
     ngtdm,
     shape,
+    shape2D,
 )
+from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 __all__ = [
     "CLASSES",
     "cMatrices",
     "cShape",
+    "check_parameters",
     "compute",
+    "execute",
+    "flat_shape_features",
     "glcm",
     "gldm",
     "glrlm",
@@ -103,3 +108,58 @@ def resample(
         image, mask, resampledPixelSpacing=spacing_mm, interpolator=interpolator, label=1
     )
     return moved
+
+
+class _Extractor(RadiomicsFeatureExtractor):
+    def _setTolerance(self) -> None:  # noqa: N802
+        """Leave the geometry tolerance of the process alone; grids were compared before."""
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that pyradiomics' own schema, or one of its classes, does not know.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong, in pyradiomics' words.
+    """
+    logging.getLogger("pykwalify").setLevel(logging.CRITICAL + 1)
+    try:
+        made = _Extractor(dict(parameters), additionalInfo=False)
+    except Exception as error:  # noqa: BLE001 - pykwalify's errors share no narrower base
+        raise ValueError(" ".join(str(error).split())) from None
+    for name, features in made.enabledFeatures.items():
+        known = {**CLASSES, "shape2D": shape2D.RadiomicsShape2D}[name].getFeatureNames()
+        unknown = [feature for feature in features or () if feature not in known]
+        if unknown:
+            raise ValueError(f"{name} has no feature {unknown[0]}")
+
+
+def execute(
+    image: sitk.Image, mask: sitk.Image, parameters: Mapping[str, Any]
+) -> tuple[dict[str, float], str]:
+    """Features by pyradiomics' full names, and why those that are missing are.
+
+    Parameters
+    ----------
+    image, mask : SimpleITK.Image
+        One grid; the region is where the mask is 1.
+    parameters : mapping
+        The content of a parameter file that ``check_parameters`` has passed.
+    """
+    # The label is ours: the region is 1, whatever number it had in the user's files.
+    made = _Extractor(dict(parameters), additionalInfo=False, label=1)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            found = made.execute(image, mask)
+        except ValueError as refusal:
+            return {}, f"pyradiomics refused: {refusal}"
+    values = {name: float(value) for name, value in found.items()}
+    return values, "pyradiomics gives no finite value"
+
+
+def flat_shape_features() -> list[str]:
+    """Names of pyradiomics' features of the shape within one slice."""
+    known = shape2D.RadiomicsShape2D.getFeatureNames()
+    return [name for name, deprecated in known.items() if not deprecated]

@@ -16,6 +16,7 @@ _ROOMS = {
     "extract_cohort": "cohort",
     "feature_names": "extract",
     "image_features": "single",
+    "with_pyradiomics": "single",
     "index_folder": "index",
     "join_outcomes": "train",
     "input_paths": "records",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from radresp.core import (
     resample_volume,
 )
 from radresp.errors import GeometryError
-from radresp.pipeline.plan import RIGID, Chosen, Plan, parse_plan
+from radresp.pipeline.plan import RIGID, Chosen, Plan, Wanted, parse_plan
+from radresp.pipeline.settings import parse_settings
 from radresp.pipeline.tables import load_plan
 
 _INVERSE_MM = 3.0
@@ -182,6 +183,20 @@ def image_features(image: Path, mask: Path, key: RegionKey, plan: Plan) -> Featu
     steps += [step, masks.check_mask(outline, volume, plan.rules)]
     found = features.extract(Region(key, volume, outline), plan.features[key.sequence].families)
     return FeatureRow(image.name, found.values, found.absent, (*steps, found.step))
+
+
+def with_pyradiomics(plan: Plan, sequence: Sequence, path: Path) -> Plan:
+    """The plan with a user's own pyradiomics parameter file as the family of one sequence.
+
+    Raises
+    ------
+    PlanError
+        ``CONFIG_VALUE`` for what pyradiomics does not know, or what cannot run here.
+    """
+    where = f"{path.name}: parameters"
+    given = {"parameters": io.load_mapping(path)}
+    asked = parse_settings(features.Pyradiomics, given, where)
+    return replace(plan, features={**plan.features, sequence: Wanted({"pyradiomics": asked}, {})})
 
 
 def describe_series(folder: Path) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ TURNS_WITH_THE_PATIENT = {"volumetry": {"axial", "craniocaudal"}, "filtered": {"
 """Words in names of features that speak of the patient's axes, not of the file's."""
 
 FOLLOWS_THE_FILE = {"original": {"Maximum2DDiameter"}, "filtered": {"wavelet"}}
+FOLLOWS_THE_FILE["pyradiomics"] = FOLLOWS_THE_FILE["original"]
 """Words in names of features that speak of the file's axes (documented in the family)."""
 
 LOOKS_AROUND = {"filtered"}

@@ -17,6 +17,7 @@ from radresp.features import (
     Delta,
     Filtered,
     Original,
+    Pyradiomics,
     Volumetry,
     change_names,
     extract,
@@ -42,6 +43,7 @@ def test_the_registries_hold_settings_by_name() -> None:
     assert {name: family.settings for name, family in FAMILIES.items()} == {
         "filtered": Filtered,
         "original": Original,
+        "pyradiomics": Pyradiomics,
         "volumetry": Volumetry,
     }
     assert CHANGES["delta"].settings is Delta
