@@ -25,6 +25,9 @@ def features_command(
             "--params", help="pyradiomics parameter file, in place of the plan's families."
         ),
     ] = None,
+    ibsi: Annotated[
+        bool, typer.Option("--ibsi", help="The family ibsi, in place of the plan's families.")
+    ] = False,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
@@ -32,7 +35,10 @@ def features_command(
     with running("features", as_json=as_json, debug=debug) as run:
         key, chosen = pipeline.parse_region(region), pipeline.load_plan(plan)
         if params is not None:
-            chosen = pipeline.with_pyradiomics(chosen, key.sequence, params)
+            asked = pipeline.read_pyradiomics(params)
+            chosen = pipeline.with_family(chosen, key.sequence, "pyradiomics", asked)
+        elif ibsi:
+            chosen = pipeline.with_family(chosen, key.sequence, "ibsi")
         row = pipeline.image_features(image, mask, key, chosen)
         values = {name: None if value != value else value for name, value in row.values.items()}
         run.result = {

@@ -18,11 +18,21 @@ from types import MappingProxyType
 
 from radresp.core import Note, NoteKind, Prepared, Region, RegionKey, Settings, Step
 from radresp.errors import InputError, PlanError
-from radresp.features import delta, filtered, habitat, original, pyradiomics, response, volumetry
+from radresp.features import (
+    delta,
+    filtered,
+    habitat,
+    ibsi,
+    original,
+    pyradiomics,
+    response,
+    volumetry,
+)
 from radresp.features.delta import Delta
 from radresp.features.family import Change, Extracted, Family, Measure
 from radresp.features.filtered import Filtered
 from radresp.features.habitat import Habitat
+from radresp.features.ibsi import Ibsi
 from radresp.features.original import Original
 from radresp.features.pyradiomics import Pyradiomics
 from radresp.features.response import Response
@@ -38,6 +48,7 @@ __all__ = [
     "Family",
     "Filtered",
     "Habitat",
+    "Ibsi",
     "Measure",
     "Original",
     "Pyradiomics",
@@ -53,6 +64,7 @@ __all__ = [
 
 FAMILIES: dict[str, Family] = {
     "filtered": Family(Filtered, filtered.names, filtered.extract),
+    "ibsi": Family(Ibsi, ibsi.names, ibsi.extract),
     "original": Family(Original, original.names, original.extract),
     "pyradiomics": Family(Pyradiomics, pyradiomics.names, pyradiomics.extract),
     "volumetry": Family(Volumetry, volumetry.names, volumetry.extract),

@@ -76,7 +76,7 @@ def measure(inside: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -
     return Mesh(
         float(counts @ _areas(spacing_mm)),
         float(volume * np.prod(spacing_mm)),
-        _diameters(_vertices(inside), np.array(spacing_mm)),
+        _diameters(vertices(inside), np.array(spacing_mm)),
     )
 
 
@@ -116,7 +116,7 @@ def _volume(inside: NDArray[np.bool_]) -> float:
     return float(cShape.calculate_coefficients(np.ascontiguousarray(inside), np.ones(3))[1])
 
 
-def _vertices(inside: NDArray[np.bool_]) -> NDArray[np.int_]:
+def vertices(inside: NDArray[np.bool_]) -> NDArray[np.int_]:
     """Vertices of the mesh in half voxels: half way between neighbours of which one is inside."""
     found = []
     for axis in range(3):
@@ -126,10 +126,10 @@ def _vertices(inside: NDArray[np.bool_]) -> NDArray[np.int_]:
     return np.concatenate(found)
 
 
-def _diameters(vertices: NDArray[np.int_], spacing_mm: Points) -> tuple[float, float, float, float]:
-    places = vertices * (spacing_mm / 2)
+def _diameters(half: NDArray[np.int_], spacing_mm: Points) -> tuple[float, float, float, float]:
+    places = half * (spacing_mm / 2)
     z, y, x = (
-        _largest_in_planes(vertices[:, axis], np.delete(places, axis, axis=1)) for axis in range(3)
+        _largest_in_planes(half[:, axis], np.delete(places, axis, axis=1)) for axis in range(3)
     )
     return z, y, x, _largest(places)
 

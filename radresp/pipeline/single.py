@@ -19,6 +19,7 @@ from radresp.core import (
     RegionKey,
     Roi,
     Sequence,
+    Settings,
     Volume,
     resample_volume,
 )
@@ -185,18 +186,24 @@ def image_features(image: Path, mask: Path, key: RegionKey, plan: Plan) -> Featu
     return FeatureRow(image.name, found.values, found.absent, (*steps, found.step))
 
 
-def with_pyradiomics(plan: Plan, sequence: Sequence, path: Path) -> Plan:
-    """The plan with a user's own pyradiomics parameter file as the family of one sequence.
+def with_family(
+    plan: Plan, sequence: Sequence, name: str, settings: Settings | None = None
+) -> Plan:
+    """The plan with one family, and no changes, on one sequence; its defaults when not given."""
+    asked = settings or features.FAMILIES[name].settings()
+    return replace(plan, features={**plan.features, sequence: Wanted({name: asked}, {})})
+
+
+def read_pyradiomics(path: Path) -> features.Pyradiomics:
+    """A user's own pyradiomics parameter file.
 
     Raises
     ------
     PlanError
         ``CONFIG_VALUE`` for what pyradiomics does not know, or what cannot run here.
     """
-    where = f"{path.name}: parameters"
     given = {"parameters": io.load_mapping(path)}
-    asked = parse_settings(features.Pyradiomics, given, where)
-    return replace(plan, features={**plan.features, sequence: Wanted({"pyradiomics": asked}, {})})
+    return parse_settings(features.Pyradiomics, given, f"{path.name}: parameters")
 
 
 def describe_series(folder: Path) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ FOLLOWS_THE_FILE = {"original": {"Maximum2DDiameter"}, "filtered": {"wavelet"}}
 FOLLOWS_THE_FILE["pyradiomics"] = FOLLOWS_THE_FILE["original"]
 """Words in names of features that speak of the file's axes (documented in the family)."""
 
-LOOKS_AROUND = {"filtered"}
+LOOKS_AROUND = {"filtered", "ibsi"}
 """Families of which the outline's surroundings are a part (documented in the family)."""
 
 families = pytest.mark.parametrize("name", list(FAMILIES))

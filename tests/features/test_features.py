@@ -16,6 +16,7 @@ from radresp.features import (
     FAMILIES,
     Delta,
     Filtered,
+    Ibsi,
     Original,
     Pyradiomics,
     Volumetry,
@@ -42,6 +43,7 @@ def test_full_names_carry_region_and_family_in_the_order_of_the_plan() -> None:
 def test_the_registries_hold_settings_by_name() -> None:
     assert {name: family.settings for name, family in FAMILIES.items()} == {
         "filtered": Filtered,
+        "ibsi": Ibsi,
         "original": Original,
         "pyradiomics": Pyradiomics,
         "volumetry": Volumetry,
