@@ -32,6 +32,7 @@ from scipy.ndimage import gaussian_filter
 
 from radresp import features
 from radresp.core import Mask, Region, RegionKey, Roi, Sequence, Timepoint, Volume
+from radresp.io import save_volume, write_text
 
 WORKER = Path(__file__).with_name("features_worker.py")
 KEY = RegionKey(Timepoint.PRE, Sequence.T2, Roi.TUMOUR)
@@ -81,7 +82,7 @@ def written(
     image = sitk.GetImageFromArray(array)
     image.SetSpacing(spacing)
     path = folder / f"{name}.nii.gz"
-    sitk.WriteImage(image, str(path))
+    save_volume(Volume(image, KEY.sequence), path)
     return path
 
 
@@ -148,9 +149,8 @@ def cohort(chosen: argparse.Namespace, folder: Path) -> None:
     """A cohort from disk with two processes, beside pyradiomics' own batch command."""
     rows = [row for case in range(chosen.cases) for row in regions_of(folder, case)]
     table = folder / "batch.csv"
-    with table.open("w", newline="") as file:
-        csv.writer(file).writerows([("Image", "Mask"), *rows])
-    (folder / "parameters.yaml").write_text(PARAMETERS)
+    write_text(table, "\n".join(",".join(row) for row in [("Image", "Mask"), *rows]) + "\n")
+    write_text(folder / "parameters.yaml", PARAMETERS)
     batch = [str(Path(sys.executable).with_name("pyradiomics")), str(table)]
     batch += ["-o", str(folder / "theirs.csv"), "-f", "csv", "--jobs", "2"]
     batch += ["-p", str(folder / "parameters.yaml"), "--verbosity", "1"]
@@ -216,11 +216,16 @@ def compared(path: Path, found: list[dict[str, float]]) -> str:
     with path.open(newline="") as file:
         table = list(csv.DictReader(file))
     names = [name for name in found[0] if name in table[0]]
-    pairs = [
-        difference({name: mine[name] for name in names}, {name: float(row[name]) for name in names})
-        for row, mine in zip(table, found, strict=True)
-    ]
-    return f"{len(names)} columns; first row: {pairs[0]}"
+    worst = dict.fromkeys(("MCC", "others"), 0.0)
+    for row, mine in zip(table, found, strict=True):
+        for name in names:
+            apart = abs(mine[name] - float(row[name])) / max(abs(float(row[name])), 1e-12)
+            kind = "MCC" if name.endswith("MCC") else "others"
+            worst[kind] = max(worst[kind], apart)
+    return (
+        f"{len(names)} columns, {len(names) * len(table)} values differ by up to "
+        f"{worst['others']:.1e}, MCC {worst['MCC']:.1e}"
+    )
 
 
 if __name__ == "__main__":
