@@ -246,15 +246,16 @@ def _first_order(
     intensities: NDArray[np.floating], levels: NDArray[np.int_], voxel_mm3: float
 ) -> dict[str, float]:
     """The eighteen features of pyradiomics' ``firstorder``."""
-    x = np.sort(intensities.astype(float))
-    p10, p25, p50, p75, p90 = np.percentile(x, (10, 25, 50, 75, 90))
+    x = np.sort(intensities).astype(float)  # half the time of sorting float64
+    p10, p25, p50, p75, p90 = (_percentile(x, level) for level in (10, 25, 50, 75, 90))
     mean, energy = x.mean(), float(x @ x)
     off = x - mean
     square = off * off
     m2, m3, m4 = square.mean(), (square * off).mean(), (square * square).mean()
     scale = m2 if m2 > 0 else 1.0
-    core = x[(x >= p10) & (x <= p90)]
-    share = np.unique(levels, return_counts=True)[1] / len(levels)
+    core = x[np.searchsorted(x, p10) : np.searchsorted(x, p90, side="right")]
+    counts = np.bincount(levels)
+    share = counts[counts > 0] / len(levels)
     found = {
         "10Percentile": p10,
         "90Percentile": p90,
@@ -276,3 +277,12 @@ def _first_order(
         "Variance": m2,
     }
     return {name: float(value) for name, value in found.items()}
+
+
+def _percentile(ascending: NDArray[np.float64], level: float) -> float:
+    """A percentile by linear interpolation, as NumPy's, of values that are sorted already."""
+    place = level / 100 * (len(ascending) - 1)
+    low = int(place)
+    part = place - low
+    first, second = ascending[low], ascending[min(low + 1, len(ascending) - 1)]
+    return float(first + (second - first) * part)
