@@ -46,7 +46,8 @@ static void count_neighbours(const Region *r, int64_t *glcm, int64_t *gldm, doub
     }
 }
 
-static void count_runs(const Region *r, int64_t *glrlm)
+/* 0 where a run is longer than the table is wide. */
+static int count_runs(const Region *r, int64_t *glrlm)
 {
     for (Py_ssize_t d = 0; d < r->directions; d++) {
         int64_t *runs = glrlm + d * r->grey * r->longest;
@@ -59,9 +60,12 @@ static void count_runs(const Region *r, int64_t *glrlm)
             Py_ssize_t length = 1;
             for (here += step; *here == level; here += step)
                 length++;
+            if (length > r->longest)
+                return 0;
             runs[(level - 1) * r->longest + length - 1]++;
         }
     }
+    return 1;
 }
 
 static int32_t root_of(int32_t *parent, int32_t place)
@@ -106,19 +110,25 @@ static int fits(const Py_buffer *view, Py_ssize_t items, Py_ssize_t size, const 
     return 0;
 }
 
-/* Every read and write stays inside: places keep a largest step from both ends, levels in range. */
+/* Every read and write stays inside: the places are all that is not 0, in ascending order, levels
+ * are in range, and a largest step from a place ends in the box. So a walk over equal levels goes
+ * from place to place. */
 static int is_safe(const Region *r, Py_ssize_t box)
 {
-    Py_ssize_t reach = 0;
-    for (Py_ssize_t d = 0; d < r->directions; d++)
-        reach = r->steps[d] > reach ? r->steps[d] : reach;
-    for (Py_ssize_t d = 0; d < r->directions; d++)
+    Py_ssize_t reach = 0, filled = 0;
+    for (Py_ssize_t d = 0; d < r->directions; d++) {
         if (r->steps[d] <= 0)
-            reach = box;
+            return 0;
+        reach = r->steps[d] > reach ? r->steps[d] : reach;
+    }
+    for (Py_ssize_t n = 0; n < box; n++)
+        filled += r->levels[n] != 0;
+    if (filled != r->count)
+        return 0;
     for (Py_ssize_t n = 0; n < r->count; n++) {
         const Py_ssize_t place = r->voxels[n];
-        if (place < reach || place >= box - reach || r->levels[place] < 1 ||
-            r->levels[place] > r->grey)
+        if (place < reach || place >= box - reach || (n && place <= r->voxels[n - 1]) ||
+            r->levels[place] < 1 || r->levels[place] > r->grey)
             return 0;
     }
     return 1;
@@ -133,6 +143,7 @@ static PyObject *count(PyObject *module, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "y*y*y*nnw*w*w*w*w*w*", &v[0], &v[1], &v[2], &r.grey,
                           &r.longest, &v[3], &v[4], &v[5], &v[6], &v[7], &v[8]))
         return NULL;
+    int complete;
     const Py_ssize_t box = v[0].len / (Py_ssize_t)sizeof(int32_t);
     r.levels = v[0].buf;
     r.voxels = v[1].buf;
@@ -151,9 +162,13 @@ static PyObject *count(PyObject *module, PyObject *arguments)
     }
     Py_BEGIN_ALLOW_THREADS
     count_neighbours(&r, v[3].buf, v[5].buf, v[6].buf);
-    count_runs(&r, v[4].buf);
+    complete = count_runs(&r, v[4].buf);
     find_zones(&r, v[7].buf, v[8].buf);
     Py_END_ALLOW_THREADS
+    if (!complete) {
+        PyErr_SetString(PyExc_ValueError, "a run is longer than the longest that was announced");
+        goto done;
+    }
     result = Py_NewRef(Py_None);
 done:
     for (int i = 0; i < 9; i++)

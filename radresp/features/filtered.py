@@ -115,36 +115,22 @@ def extract(region: Region, settings: Filtered) -> Extracted:
         check_values(region)
     option = original.discretisation(settings, region.key.sequence)
     box, outline = original.bounding_box(region), region.mask.image
-    values, absent = dict.fromkeys(names(settings), math.nan), dict[str, str]()
-    missing = set(image_names(settings))
-    for name, image in _images(original.finite(region.volume).image, box, settings):
-        missing.discard(name)
-        reason = _unusable(image, outline[box], option)
-        found = {} if reason else original.compute(image, outline[box], settings, option)
-        _enter(values, absent, name, found, reason or original.reason("", ()))
-    for name in missing:
-        _enter(values, absent, name, {}, "the image is smaller than the filter")
-    absent = {name: absent[name] for name in values if name in absent}
+    images = dict(_images(original.finite(region.volume).image, box, settings))
+    values, absent = dict[str, float](), dict[str, str]()
+    for name in image_names(settings):
+        found, reason = {}, "the image is smaller than the filter"
+        if name in images:
+            reason = _unusable(images[name], outline[box], option)
+            if not reason:
+                found = original.compute(images[name], outline[box], settings, option)
+        for feature in original.names(settings):
+            value = found.get(feature, math.nan)
+            values[f"{name}_{feature}"] = value if math.isfinite(value) else math.nan
+            if not math.isfinite(value):
+                absent[f"{name}_{feature}"] = reason or original.reason(feature, ())
     seconds = perf_counter() - started
     step = Step("features", "filtered", settings.model_dump(mode="json"), seconds)
     return Extracted(values, absent, step)
-
-
-def _enter(
-    values: dict[str, float],
-    absent: dict[str, str],
-    image: str,
-    found: dict[str, float],
-    reason: str,
-) -> None:
-    """Put the numbers of one filtered image in their places, or the reason there is none."""
-    for name in values:
-        if name.startswith(f"{image}_"):
-            value = found.get(name.removeprefix(f"{image}_"), math.nan)
-            if math.isfinite(value):
-                values[name] = value
-            else:
-                absent[name] = reason
 
 
 def _images(

@@ -38,33 +38,10 @@ from radresp.features.original import INTERPOLATORS, Millimetres, finite
 Aggregation = Literal["2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb"]
 Width = Annotated[float, Field(gt=0)]
 IVH_BINS = 1000
-MORPHOLOGY = [
-    "volume",
-    "vol_approx",
-    "area_mesh",
-    "av",
-    "comp_1",
-    "comp_2",
-    "sph_dispr",
-    "sphericity",
-    "asphericity",
-    "com",
-    "diam",
-    "pca_maj_axis",
-    "pca_min_axis",
-    "pca_least_axis",
-    "pca_elongation",
-    "pca_flatness",
-    "vol_dens_aabb",
-    "area_dens_aabb",
-    "vol_dens_aee",
-    "area_dens_aee",
-    "vol_dens_conv_hull",
-    "area_dens_conv_hull",
-    "integ_int",
-    "moran_i",
-    "geary_c",
-]
+MORPHOLOGY = """volume vol_approx area_mesh av comp_1 comp_2 sph_dispr sphericity asphericity com
+    diam pca_maj_axis pca_min_axis pca_least_axis pca_elongation pca_flatness vol_dens_aabb
+    area_dens_aabb vol_dens_aee area_dens_aee vol_dens_conv_hull area_dens_conv_hull integ_int
+    moran_i geary_c"""
 
 
 class Ibsi(Settings):
@@ -116,14 +93,15 @@ def names(settings: Ibsi) -> tuple[str, ...]:
     """
     from radresp.features import ibsi_intensity, ibsi_texture
 
-    return (
-        *(f"morph_{name}" for name in MORPHOLOGY),
-        *(f"loc_{name}" for name in ibsi_intensity.PEAKS),
-        *(f"stat_{name}" for name in ibsi_intensity.STATISTICS),
-        *(f"ih_{name}" for name in ibsi_intensity.HISTOGRAM),
-        *(f"ivh_{name}" for name in ibsi_intensity.VOLUMES),
-        *ibsi_texture.names(settings.aggregations),
-    )
+    groups = {
+        "morph": MORPHOLOGY,
+        "loc": ibsi_intensity.PEAKS,
+        "stat": ibsi_intensity.STATISTICS,
+        "ih": ibsi_intensity.HISTOGRAM,
+        "ivh": ibsi_intensity.VOLUMES,
+    }
+    tags = (f"{group}_{name}" for group, listed in groups.items() for name in listed.split())
+    return (*tags, *ibsi_texture.names(settings.aggregations))
 
 
 def extract(region: Region, settings: Ibsi) -> Extracted:

@@ -11,53 +11,11 @@ from scipy import ndimage
 
 Array = NDArray[np.float64]
 
-STATISTICS = [
-    "mean",
-    "var",
-    "skew",
-    "kurt",
-    "median",
-    "min",
-    "p10",
-    "p90",
-    "max",
-    "iqr",
-    "range",
-    "mad",
-    "rmad",
-    "medad",
-    "cov",
-    "qcod",
-    "energy",
-    "rms",
-]
-HISTOGRAM = [
-    "mean",
-    "var",
-    "skew",
-    "kurt",
-    "median",
-    "min",
-    "p10",
-    "p90",
-    "max",
-    "mode",
-    "iqr",
-    "range",
-    "mad",
-    "rmad",
-    "medad",
-    "cov",
-    "qcod",
-    "entropy",
-    "uniformity",
-    "max_grad",
-    "max_grad_g",
-    "min_grad",
-    "min_grad_g",
-]
-VOLUMES = ["v10", "v90", "i10", "i90", "diff_v10_v90", "diff_i10_i90"]
-PEAKS = ("peak_loc", "peak_glob")
+SPREAD = "mean var skew kurt median min p10 p90 max iqr range mad rmad medad cov qcod"
+STATISTICS = f"{SPREAD} energy rms"
+HISTOGRAM = f"{SPREAD} mode entropy uniformity max_grad max_grad_g min_grad min_grad_g"
+VOLUMES = "v10 v90 i10 i90 diff_v10_v90 diff_i10_i90"
+PEAKS = "peak_loc peak_glob"
 PEAK_MM = (3 / (4 * np.pi)) ** (1 / 3) * 10
 """Radius of a ball of 1 mL, mm."""
 
@@ -99,7 +57,7 @@ def histogram(levels: NDArray[np.int_]) -> dict[str, float]:
     most = grey[counts == counts.max()]
     slope = np.gradient(counts) if len(counts) > 1 else np.zeros(1)
     found = statistics(levels.astype(float))
-    return {name: found[name] for name in HISTOGRAM if name in found} | {
+    return {name: found[name] for name in SPREAD.split()} | {
         "mode": most[np.argmin(np.abs(most - found["mean"]))],
         "entropy": -np.sum(share * np.log2(share)),
         "uniformity": np.sum(share**2),

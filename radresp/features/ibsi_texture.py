@@ -9,143 +9,53 @@ Source: Zwanenburg et al., Radiology 2020; reference manual arXiv:1612.07003, se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-Array = NDArray[np.float64]
-Levels = NDArray[np.int_]
-"""Grey levels from 1, slice-row-column; 0 outside the region."""
+from radresp.features import ibsi_matrices
+from radresp.features.ibsi_matrices import AHEAD, Array, Counts, Levels
 
-CM = [
-    "joint_max",
-    "joint_avg",
-    "joint_var",
-    "joint_entr",
-    "diff_avg",
-    "diff_var",
-    "diff_entr",
-    "sum_avg",
-    "sum_var",
-    "sum_entr",
-    "energy",
-    "contrast",
-    "dissimilarity",
-    "inv_diff",
-    "inv_diff_norm",
-    "inv_diff_mom",
-    "inv_diff_mom_norm",
-    "inv_var",
-    "corr",
-    "auto_corr",
-    "clust_tend",
-    "clust_shade",
-    "clust_prom",
-    "info_corr1",
-    "info_corr2",
-]
-RLM = [
-    "sre",
-    "lre",
-    "lgre",
-    "hgre",
-    "srlge",
-    "srhge",
-    "lrlge",
-    "lrhge",
-    "glnu",
-    "glnu_norm",
-    "rlnu",
-    "rlnu_norm",
-    "r_perc",
-    "gl_var",
-    "rl_var",
-    "rl_entr",
-]
-SZM = [
-    "sze",
-    "lze",
-    "lgze",
-    "hgze",
-    "szlge",
-    "szhge",
-    "lzlge",
-    "lzhge",
-    "glnu",
-    "glnu_norm",
-    "zsnu",
-    "zsnu_norm",
-    "z_perc",
-    "gl_var",
-    "zs_var",
-    "zs_entr",
-]
-DZM = [
-    "sde",
-    "lde",
-    "lgze",
-    "hgze",
-    "sdlge",
-    "sdhge",
-    "ldlge",
-    "ldhge",
-    "glnu",
-    "glnu_norm",
-    "zdnu",
-    "zdnu_norm",
-    "z_perc",
-    "gl_var",
-    "zd_var",
-    "zd_entr",
-]
-NGL = [
-    "lde",
-    "hde",
-    "lgce",
-    "hgce",
-    "ldlge",
-    "ldhge",
-    "hdlge",
-    "hdhge",
-    "glnu",
-    "glnu_norm",
-    "dcnu",
-    "dcnu_norm",
-    "dc_perc",
-    "gl_var",
-    "dc_var",
-    "dc_entr",
-    "dc_energy",
-]
-NGT = ["coarseness", "contrast", "busyness", "complexity", "strength"]
-AHEAD = np.array(list(np.ndindex(3, 3, 3)), dtype=int)[14:] - 1
+TAGS = {
+    "cm": """joint_max joint_avg joint_var joint_entr diff_avg diff_var diff_entr sum_avg sum_var
+        sum_entr energy contrast dissimilarity inv_diff inv_diff_norm inv_diff_mom
+        inv_diff_mom_norm inv_var corr auto_corr clust_tend clust_shade clust_prom info_corr1
+        info_corr2""",
+    "rlm": """sre lre lgre hgre srlge srhge lrlge lrhge glnu glnu_norm rlnu rlnu_norm r_perc gl_var
+        rl_var rl_entr""",
+    "szm": """sze lze lgze hgze szlge szhge lzlge lzhge glnu glnu_norm zsnu zsnu_norm z_perc gl_var
+        zs_var zs_entr""",
+    "dzm": """sde lde lgze hgze sdlge sdhge ldlge ldhge glnu glnu_norm zdnu zdnu_norm z_perc gl_var
+        zd_var zd_entr""",
+    "ngt": "coarseness contrast busyness complexity strength",
+    "ngl": """lde hde lgce hgce ldlge ldhge hdlge hdhge glnu glnu_norm dcnu dcnu_norm dc_perc gl_var
+        dc_var dc_entr dc_energy""",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """A matrix of grey level and something else, and the number of voxels it was counted on."""
-
-    table: Array
-    voxels: float
-
-
-def names(aggregations: Iterable[str]) -> tuple[str, ...]:
+def names(aggregations: Sequence[str]) -> tuple[str, ...]:
     """Names of the features, aggregation by aggregation."""
-    found = []
-    for aggregation in aggregations:
-        found += [f"cm_{name}_{aggregation}" for name in CM]
-        found += [f"rlm_{name}_{aggregation}" for name in RLM]
-    for dimension in dict.fromkeys(one.rsplit("_", 1)[0] for one in aggregations):
-        for family, features in (("szm", SZM), ("dzm", DZM), ("ngt", NGT), ("ngl", NGL)):
-            found += [f"{family}_{name}_{dimension}" for name in features]
-    return tuple(found)
+    dimensions = _dimensions(aggregations)
+    return tuple(
+        f"{family}_{name}_{suffix}"
+        for families, suffixes in (
+            (("cm", "rlm"), aggregations),
+            (("szm", "dzm", "ngt", "ngl"), dimensions),
+        )
+        for suffix in suffixes
+        for family in families
+        for name in TAGS[family].split()
+    )
+
+
+def _dimensions(aggregations: Sequence[str]) -> list[str]:
+    """2D, 2_5D and 3D, as far as aggregations name them."""
+    return list(dict.fromkeys(one.rsplit("_", 1)[0] for one in aggregations))
 
 
 def measure(
-    levels: Levels, outline: NDArray[np.bool_], aggregations: Iterable[str]
+    levels: Levels, outline: NDArray[np.bool_], aggregations: Sequence[str]
 ) -> dict[str, float]:
     """All texture features of a region.
 
@@ -155,7 +65,7 @@ def measure(
         Grey levels from 1, slice-row-column; 0 outside the region.
     outline : numpy.ndarray of bool
         The region before resegmentation; distances of zones are counted from its border.
-    aggregations : iterable of str
+    aggregations : sequence of str
         Some of ``2D_avg``, ``2D_comb``, ``2_5D_avg``, ``2_5D_comb``, ``3D_avg``, ``3D_comb``.
     """
     found: dict[str, float] = {}
@@ -164,11 +74,11 @@ def measure(
         parts = _parts(levels, dimension)
         steps = AHEAD if dimension == "3D" else AHEAD[AHEAD[:, 0] == 0]
         grey = int(levels.max())
-        for family, count in (("cm", _pairs), ("rlm", _runs)):
+        for family, count in (("cm", ibsi_matrices.pairs), ("rlm", ibsi_matrices.runs)):
             table = [[count(part, step, grey) for step in steps] for part in parts]
             groups = _grouped(table, across_slices=dimension != "2D", merged=merged == "comb")
             found |= _tagged(family, aggregation, _averaged(family, groups, grey))
-    for dimension in dict.fromkeys(one.rsplit("_", 1)[0] for one in aggregations):
+    for dimension in _dimensions(aggregations):
         found |= _by_dimension(levels, outline, dimension)
     return found
 
@@ -178,10 +88,10 @@ def _by_dimension(levels: Levels, outline: NDArray[np.bool_], dimension: str) ->
     grey = int(levels.max())
     pairs = list(zip(_parts(levels, dimension), _parts(outline, dimension), strict=True))
     counted: dict[str, list[list[Counts]]] = {
-        "szm": [[_zones(part, grey)] for part, _ in pairs],
-        "dzm": [[_distances(part, around, grey)] for part, around in pairs],
-        "ngl": [[_dependences(part, grey)] for part, _ in pairs],
-        "ngt": [[_tones(part, grey)] for part, _ in pairs],
+        "szm": [[ibsi_matrices.zones(part, grey)] for part, _ in pairs],
+        "dzm": [[ibsi_matrices.distances(part, around, grey)] for part, around in pairs],
+        "ngl": [[ibsi_matrices.dependences(part, grey)] for part, _ in pairs],
+        "ngt": [[ibsi_matrices.tones(part, grey)] for part, _ in pairs],
     }
     found: dict[str, float] = {}
     for family, table in counted.items():
@@ -220,7 +130,7 @@ def _averaged(family: str, groups: Iterable[list[Counts]], grey: int) -> dict[st
         table = sum(_wide(one.table, width) for one in group)
         if np.any(table):
             merged = Counts(np.asarray(table), sum(one.voxels for one in group))
-            rows.append(FAMILIES[family](merged, grey))
+            rows.append(_features(family, merged, grey))
     if not rows:
         return {}
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
@@ -232,108 +142,6 @@ def _wide(table: Array, width: int) -> Array:
 
 def _tagged(family: str, suffix: str, found: dict[str, float]) -> dict[str, float]:
     return {f"{family}_{name}_{suffix}": value for name, value in found.items()}
-
-
-def _shifted(levels: Levels, step: NDArray[np.int_]) -> tuple[Levels, Levels]:
-    """Every voxel and its neighbour, where both lie in the box."""
-    here = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(step, levels.shape, strict=True))
-    there = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(step, levels.shape, strict=True))
-    return levels[here], levels[there]
-
-
-def _table(rows: Levels, columns: Levels, shape: tuple[int, int]) -> Array:
-    """Counts of (row, column), both from 1."""
-    place = (rows - 1) * shape[1] + columns - 1
-    return np.bincount(place, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
-
-
-def _pairs(levels: Levels, step: NDArray[np.int_], grey: int) -> Counts:
-    here, there = _shifted(levels, step)
-    both = (here > 0) & (there > 0)
-    found = _table(here[both], there[both], (grey, grey))
-    return Counts(found + found.T, float(np.count_nonzero(levels)))
-
-
-def _runs(levels: Levels, step: NDArray[np.int_], grey: int) -> Counts:
-    padded = np.pad(levels, 1)
-    flat = padded.ravel()
-    stride = int(step @ np.array([padded.shape[1] * padded.shape[2], padded.shape[2], 1]))
-    inside = np.flatnonzero(flat)
-    starts = inside[flat[inside - stride] != flat[inside]]
-    lengths, going, place = np.ones(len(starts), int), np.arange(len(starts)), starts
-    while len(going):
-        place = place + stride
-        same = flat[place] == flat[starts[going]]
-        going, place = going[same], place[same]
-        lengths[going] += 1
-    longest = int(lengths.max(initial=1))
-    return Counts(_table(flat[starts], lengths, (grey, longest)), float(len(inside)))
-
-
-def _labelled(levels: Levels, grey: int) -> Iterator[tuple[int, Levels, int]]:
-    for level in range(1, grey + 1):
-        labels, number = ndimage.label(levels == level, np.ones((3, 3, 3)))
-        if number:
-            yield level, labels, number
-
-
-def _zones(levels: Levels, grey: int) -> Counts:
-    rows, sizes = [], []
-    for level, labels, number in _labelled(levels, grey):
-        rows += [level] * number
-        sizes += np.bincount(labels.ravel())[1:].tolist()
-    return _listed(rows, sizes, levels, grey)
-
-
-def _distances(levels: Levels, outline: Levels, grey: int) -> Counts:
-    """Zones by their distance to the border: 1 for a voxel with a face outside."""
-    flat = len(outline) == 1
-    padded = np.pad(outline, ((0, 0), (1, 1), (1, 1)) if flat else 1)
-    around = padded[0] if flat else padded
-    depth = ndimage.distance_transform_cdt(around, "taxicab")
-    depth = depth[None, 1:-1, 1:-1] if flat else depth[1:-1, 1:-1, 1:-1]
-    rows, nearest = [], []
-    for level, labels, number in _labelled(levels, grey):
-        rows += [level] * number
-        nearest += ndimage.minimum(depth, labels, np.arange(1, number + 1)).astype(int).tolist()
-    return _listed(rows, nearest, levels, grey)
-
-
-def _listed(rows: list[int], columns: list[int], levels: Levels, grey: int) -> Counts:
-    shape = (grey, max(columns, default=1))
-    table = _table(np.array(rows, int), np.array(columns, int), shape)
-    return Counts(table, float(np.count_nonzero(levels)))
-
-
-def _neighbours(levels: Levels) -> Iterator[tuple[Levels, Levels, tuple[slice, ...]]]:
-    """Every voxel beside each of its 26 (in a slice 8) neighbours, and where the voxels are."""
-    for step in np.concatenate([AHEAD, -AHEAD]):
-        if len(levels) > 1 or step[0] == 0:
-            here = tuple(
-                slice(max(0, -s), n - max(0, s)) for s, n in zip(step, levels.shape, strict=True)
-            )
-            yield *_shifted(levels, step), here
-
-
-def _dependences(levels: Levels, grey: int) -> Counts:
-    alike = np.ones(levels.shape, int)
-    for here, there, where in _neighbours(levels):
-        alike[where] += here == there
-    inside = levels > 0
-    table = _table(levels[inside], alike[inside], (grey, 27))
-    return Counts(table, float(inside.sum()))
-
-
-def _tones(levels: Levels, grey: int) -> Counts:
-    total, number = np.zeros(levels.shape), np.zeros(levels.shape)
-    for _, there, where in _neighbours(levels):
-        total[where] += there
-        number[where] += there > 0
-    inside = (levels > 0) & (number > 0)
-    off = np.abs(levels[inside] - total[inside] / number[inside])
-    index = levels[inside] - 1
-    table = [np.bincount(index, weights, grey) for weights in (np.ones(len(off)), off)]
-    return Counts(np.stack(table, axis=1), float(inside.sum()))
 
 
 def _entropy(p: Array) -> float:
@@ -419,7 +227,7 @@ def _emphases(counts: Counts, names: list[str]) -> dict[str, float]:
     return dict(zip(names, values, strict=False))
 
 
-def _ngt(counts: Counts, _: int) -> dict[str, float]:
+def _ngt(counts: Counts) -> dict[str, float]:
     number, off = counts.table[:, 0], counts.table[:, 1]
     some = number > 0
     level = (np.flatnonzero(some) + 1).astype(float)
@@ -440,11 +248,7 @@ def _ngt(counts: Counts, _: int) -> dict[str, float]:
     }
 
 
-FAMILIES = {
-    "cm": _cm,
-    "rlm": lambda counts, _: _emphases(counts, RLM),
-    "szm": lambda counts, _: _emphases(counts, SZM),
-    "dzm": lambda counts, _: _emphases(counts, DZM),
-    "ngl": lambda counts, _: _emphases(counts, NGL),
-    "ngt": _ngt,
-}
+def _features(family: str, counts: Counts, grey: int) -> dict[str, float]:
+    if family == "cm":
+        return _cm(counts, grey)
+    return _ngt(counts) if family == "ngt" else _emphases(counts, TAGS[family].split())

@@ -186,9 +186,14 @@ def test_the_kernel_touches_nothing_outside_its_buffers() -> None:
         {"value": 3},  # a level beyond the tables
         {"columns": 6},
         {"step": np.array([1, 3, -9], np.int32)},
+        {"places": np.array([], np.int32)},  # a level at no place is walked into all the same
+        {"places": np.array([13, 13], np.int32)},
     ):
         with pytest.raises(ValueError, match=r"levels need a border|bytes, expected"):
             count(**wrong)
+    levels[1, 1, 2] = 1  # a run of two, where one was announced as the longest
+    with pytest.raises(ValueError, match="a run is longer"):
+        count(np.array([13, 14], np.int32))
 
 
 @given(
