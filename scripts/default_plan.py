@@ -36,8 +36,11 @@ TOP = {
     "rules": "Which masks are refused.",
     "ring_mm": "Width of the ring around tumour or bed, mm.",
     "change_maps": "Which changes of a voxel between the visits are counted.",
+    "control": "Negative control: which voxels of every region are replaced, so that texture is "
+    "lost; {} asks for shuffled voxels. For a comparison, never for a model that is used.",
     "features": "What is computed on each sequence, of its change between visits, and (measures) "
     "of the whole case.",
+    "stability": "How `radresp stability` perturbs images and outlines.",
     "classifier": "What is trained.",
     "decision": "When a probability becomes a word, and when to abstain.",
 }

@@ -17,6 +17,7 @@ from radresp.cli import (
     register,
     score,
     series,
+    stability,
     train,
 )
 from radresp.notice import INTENDED_USE
@@ -39,6 +40,7 @@ for module in (
     features,
     prepare,
     extract,
+    stability,
     train,
     score,
     phantom,

@@ -6,6 +6,7 @@ only, no cases) is NaN from a function and ``None`` with a reason from :func:`de
 an exception.
 """
 
+from radresp.evaluate.agreement import Agreement, agreement
 from radresp.evaluate.auc import (
     AucComparison,
     auc,
@@ -41,12 +42,14 @@ from radresp.evaluate.utility import (
 )
 
 __all__ = [
+    "Agreement",
     "AucComparison",
     "CalibrationBin",
     "DecisionPoint",
     "Describe",
     "Proportion",
     "ThresholdResult",
+    "agreement",
     "at_threshold",
     "auc",
     "auc_bootstrap",

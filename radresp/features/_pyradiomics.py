@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ __all__ = [
     "cShape",
     "check_parameters",
     "compute",
+    "compute_maps",
     "execute",
     "flat_shape_features",
     "glcm",
@@ -88,6 +90,56 @@ def compute(
             found = CLASSES[name](image, mask, **options).execute()
             values.update({f"{name}_{feature}": float(found[feature]) for feature in found})
     return values
+
+
+def compute_maps(
+    image: sitk.Image,
+    mask: sitk.Image,
+    name: str,
+    features: Iterable[str],
+    options: dict[str, Any],
+    watch: Callable[[int], None],
+) -> dict[str, sitk.Image]:
+    """Features of one class around every voxel of the region; NaN where there is none.
+
+    Parameters
+    ----------
+    image, mask : SimpleITK.Image
+        One grid; the region is where the mask is 1.
+    name : str
+        Key of ``CLASSES``.
+    features : iterable of str
+        Of that class.
+    options : dict
+        pyradiomics settings, among them ``voxelBatch``.
+    watch : callable
+        Called with the number of voxels done, after every batch.
+    """
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        made = CLASSES[name](image, mask, voxelBased=True, initValue=np.nan, **options)
+        made.progressReporter = partial(_Progress, watch, options["voxelBatch"])
+        for feature in features:
+            made.enableFeatureByName(feature)
+        found: dict[str, sitk.Image] = made.execute()
+    return found
+
+
+class _Progress:
+    """What pyradiomics reports progress to: a context that is updated once a batch."""
+
+    def __init__(self, watch: Callable[[int], None], batch: int, **_: object) -> None:
+        self._watch, self._batch, self._done = watch, batch, 0
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def update(self, batches: int) -> None:
+        self._done += batches * self._batch
+        self._watch(self._done)
 
 
 def resample(

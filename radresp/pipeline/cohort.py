@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from radresp.pipeline.acquisition import acquisition_of, summarise
 from radresp.pipeline.destination import check_output
 from radresp.pipeline.extract import extract_case
 from radresp.pipeline.page import save_prepared
-from radresp.pipeline.plan import Plan
+from radresp.pipeline.plan import EXTRACTION, Plan
 from radresp.pipeline.prepare import prepare_case
 from radresp.pipeline.read import load_case
 from radresp.pipeline.records import load_record, record_path, save_record
@@ -29,8 +30,28 @@ from radresp.pipeline.results import CaseResult, CohortResult
 from radresp.pipeline.workers import worker_pool
 
 Watcher = Callable[[CaseResult], None]
-Task = Callable[[CaseFiles, Plan, Path], CaseResult]
-Keeper = Callable[[CaseFiles, Mapping[str, Any]], CaseResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a batch does with one case.
+
+    Parameters
+    ----------
+    stage : str
+        Its name, for ``status.jsonl``.
+    work : callable
+        Case, plan and output folder to a result; writes the case's record.
+    keep : callable
+        Case and the body of its record to the result of a case that was finished before.
+    sections : tuple of str
+        Sections of the plan that can change a result.
+    """
+
+    stage: str
+    work: Callable[[CaseFiles, Plan, Path], CaseResult]
+    keep: Callable[[CaseFiles, Mapping[str, Any]], CaseResult]
+    sections: tuple[str, ...] = EXTRACTION
 
 
 def extract_cohort(
@@ -72,8 +93,8 @@ def extract_cohort(
     CohortError
         ``NO_CASES`` when the cohort is empty.
     """
-    with _claimed(cases, plan, folder, force):
-        outcome = _run(cases, plan, folder, extract_one, _keep_row, workers, force, watch)
+    with claimed(EXTRACT, cases, plan, folder, force):
+        outcome = work_through(EXTRACT, cases, plan, folder, workers, force, watch)
         if outcome.finished:
             _save_tables(outcome, folder)
     return outcome
@@ -93,8 +114,8 @@ def prepare_cohort(
     Parameters and errors are those of :func:`extract_cohort`; each case gets ``<case>/masks``,
     ``images``, ``transforms``, ``qc`` and ``qc.json``.
     """
-    with _claimed(cases, plan, folder, force):
-        return _run(cases, plan, folder, prepare_one, _keep_files, workers, force, watch)
+    with claimed(PREPARE, cases, plan, folder, force):
+        return work_through(PREPARE, cases, plan, folder, workers, force, watch)
 
 
 def extract_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
@@ -107,7 +128,7 @@ def extract_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
         "acquisition": acquisition_of(row.trail),
         "trail": [step.record() for step in row.trail],
     }
-    save_record(files, plan, folder, body)
+    save_record(files, plan.extraction_sha256, folder, body)
     return CaseResult(files.case_id, "extract", trail=row.trail, row=row)
 
 
@@ -116,7 +137,7 @@ def prepare_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
     prepared = prepare_case(load_case(files, plan), plan)
     written = save_prepared(prepared, folder / files.case_id)
     outputs = {path.relative_to(folder).as_posix(): io.sha256_of(path) for path in written}
-    save_record(files, plan, folder, {"outputs": outputs})
+    save_record(files, plan.extraction_sha256, folder, {"outputs": outputs})
     return CaseResult(files.case_id, "prepare", trail=prepared.trail)
 
 
@@ -131,8 +152,14 @@ def _keep_files(files: CaseFiles, body: Mapping[str, Any]) -> CaseResult:
     return CaseResult(files.case_id, "prepare", kept=True)
 
 
+EXTRACT = Job("extract", extract_one, _keep_row)
+PREPARE = Job("prepare", prepare_one, _keep_files)
+
+
 @contextmanager
-def _claimed(cases: Sequence[CaseFiles], plan: Plan, folder: Path, force: bool) -> Iterator[None]:
+def claimed(
+    job: Job, cases: Sequence[CaseFiles], plan: Plan, folder: Path, force: bool
+) -> Iterator[None]:
     """Hold the folder for this run and this plan."""
     if not cases:
         raise CohortError("NO_CASES", "the cohort has no case", expected="at least one row")
@@ -141,15 +168,14 @@ def _claimed(cases: Sequence[CaseFiles], plan: Plan, folder: Path, force: bool) 
         io.sweep(folder)
         path = folder / "plan.yaml"
         if path.exists() and not force:
-            _check_plan_unchanged(plan, path)
+            _check_plan_unchanged(job, plan, path)
         io.write_text(path, io.dump_mapping(plan.record()))
         yield
 
 
-def _check_plan_unchanged(plan: Plan, path: Path) -> None:
+def _check_plan_unchanged(job: Job, plan: Plan, path: Path) -> None:
     before, now = io.load_mapping(path), plan.record()
-    extraction = set(now) - {"seed", "classifier", "decision"}
-    changed = sorted(name for name in extraction if before.get(name) != now[name])
+    changed = sorted(name for name in job.sections if before.get(name) != now[name])
     if changed:
         raise OutputError(
             "CONFIG_CHANGED",
@@ -160,16 +186,16 @@ def _check_plan_unchanged(plan: Plan, path: Path) -> None:
         )
 
 
-def _run(
+def work_through(
+    job: Job,
     cases: Sequence[CaseFiles],
     plan: Plan,
     folder: Path,
-    task: Task,
-    keeper: Keeper,
     workers: int,
     force: bool,
     watch: Watcher | None,
 ) -> CohortResult:
+    """Every case once: kept where its record still holds, else worked on."""
     status = io.StatusLog(folder / "status.jsonl")
     results: list[CaseResult] = []
     todo: list[CaseFiles] = []
@@ -181,37 +207,37 @@ def _run(
             watch(result)
 
     for files in cases:
-        body = None if force else load_record(files, plan, folder)
+        body = None if force else load_record(files, plan.sha256(*job.sections), folder)
         if body is None:
             todo.append(files)
         else:
-            finish(keeper(files, body))
-    for result in _work_all(todo, plan, folder, task, workers):
+            finish(job.keep(files, body))
+    for result in _work_all(todo, plan, folder, job, workers):
         finish(result)
     return CohortResult(tuple(sorted(results, key=lambda result: result.case_id)))
 
 
-def _work(task: Task, files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
+def _work(job: Job, files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
     try:
         with locating(files.case_id, files.root):
-            return task(files, plan, folder)
+            return job.work(files, plan, folder)
     except OutputError:
         raise  # the folder itself is in trouble; every other case would meet the same
     except RadrespError as error:
         interrupt.check()  # a case we were stopped in is dropped, not refused
-        return CaseResult(files.case_id, task.__name__.removesuffix("_one"), error)
+        return CaseResult(files.case_id, job.stage, error)
 
 
 def _work_all(
-    todo: Sequence[CaseFiles], plan: Plan, folder: Path, task: Task, workers: int
+    todo: Sequence[CaseFiles], plan: Plan, folder: Path, job: Job, workers: int
 ) -> Iterator[CaseResult]:
     if workers <= 1 or len(todo) <= 1:
-        yield from (_work(task, files, plan, folder) for files in todo)
+        yield from (_work(job, files, plan, folder) for files in todo)
         return
     lost: list[CaseFiles] = []
     with worker_pool(min(workers, len(todo))) as pool:
         futures: dict[Future[CaseResult], CaseFiles] = {
-            pool.submit(_work, task, files, plan, folder): files for files in todo
+            pool.submit(_work, job, files, plan, folder): files for files in todo
         }
         for future in as_completed(futures):
             try:
@@ -219,13 +245,13 @@ def _work_all(
             except BrokenProcessPool:
                 lost.append(futures[future])
     # A dead worker takes its whole pool along; each case that was lost gets a process of its own.
-    yield from (_work_alone(task, files, plan, folder) for files in lost)
+    yield from (_work_alone(job, files, plan, folder) for files in lost)
 
 
-def _work_alone(task: Task, files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
+def _work_alone(job: Job, files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
     with worker_pool(1) as pool:
         try:
-            return pool.submit(_work, task, files, plan, folder).result()
+            return pool.submit(_work, job, files, plan, folder).result()
         except BrokenProcessPool:
             crash = InputError(
                 "WORKER_CRASH",
@@ -234,7 +260,7 @@ def _work_alone(task: Task, files: CaseFiles, plan: Plan, folder: Path) -> CaseR
                 action="check the case's files and the memory of this machine",
                 case=files.case_id,
             )
-            return CaseResult(files.case_id, task.__name__.removesuffix("_one"), crash)
+            return CaseResult(files.case_id, job.stage, crash)
 
 
 def _save_tables(outcome: CohortResult, folder: Path) -> None:

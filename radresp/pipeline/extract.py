@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Collection, Iterable, Iterator
 
 from radresp import features
-from radresp.core import FeatureRow, Prepared, RegionKey, Roi, Step, Timepoint
+from radresp.core import FeatureRow, Prepared, Region, RegionKey, Roi, Step, Timepoint
 from radresp.errors import locating
+from radresp.features.control import control
 from radresp.pipeline.pair import days_between
 from radresp.pipeline.plan import Plan
 
@@ -18,7 +20,12 @@ TOO_SMALL = ("MASK_TOO_SMALL",)
 """A bed too small for texture keeps its volume; the rest is absent with the reason."""
 
 
-def extract_case(prepared: Prepared, plan: Plan) -> FeatureRow:
+NO_MEASURES = "not measured: the plan's control replaces the voxels of regions"
+
+
+def extract_case(
+    prepared: Prepared, plan: Plan, *, absent_on: Collection[str] = TOO_SMALL
+) -> FeatureRow:
     """Compute every planned feature of a prepared case.
 
     Parameters
@@ -27,6 +34,8 @@ def extract_case(prepared: Prepared, plan: Plan) -> FeatureRow:
         Regions in place.
     plan : Plan
         Families, changes and measures to compute.
+    absent_on : collection of str, optional
+        Error codes that leave out one family of one region instead of refusing the case.
 
     Returns
     -------
@@ -36,34 +45,54 @@ def extract_case(prepared: Prepared, plan: Plan) -> FeatureRow:
     values: dict[str, float] = {}
     absent: dict[str, str] = {}
     steps: list[Step] = []
+
+    def add(found: features.Extracted, invalid: str = "") -> None:
+        values.update(dict.fromkeys(found.values, math.nan) if invalid else found.values)
+        absent.update(dict.fromkeys(found.values, invalid) if invalid else found.absent)
+
     with locating(prepared.case_id):
-        for key in plan.regions:
-            if key in prepared.absent:
-                names = features.names(key, plan.features[key.sequence].families)
-                values |= dict.fromkeys(names, float("nan"))
-                absent |= dict.fromkeys(names, prepared.absent[key])
-                continue
-            region = prepared.regions[key]
-            families = plan.features[key.sequence].families
-            found = features.extract(region, families, absent_on=TOO_SMALL)
-            values |= found.values
-            absent |= found.absent
+        for found in _of_regions(prepared, plan, absent_on):
+            add(found)
             steps.append(found.step)
-        invalid, days = prepared.unrelated, days_between(prepared.trail)
+        days = days_between(prepared.trail)
         for pre, post in change_pairs(plan):
             for settings in plan.features[pre.sequence].changes.values():
                 change = features.extract_change(pre, post, values, settings, absent, days)
-                if invalid:
-                    values |= dict.fromkeys(change.values, float("nan"))
-                    absent |= dict.fromkeys(change.values, invalid)
-                    continue
-                values |= change.values
-                absent |= change.absent
-        for measured in features.extract_measures(prepared, plan.measures):
-            values |= measured.values
-            absent |= measured.absent
-            steps.append(measured.step)
+                add(change, prepared.unrelated)
+        for found in _of_case(prepared, plan):
+            add(found)
+            steps.append(found.step)
     return FeatureRow(prepared.case_id, values, absent, prepared.trail + tuple(steps))
+
+
+def _of_regions(
+    prepared: Prepared, plan: Plan, absent_on: Collection[str]
+) -> Iterator[features.Extracted]:
+    for key in plan.regions:
+        families = plan.features[key.sequence].families
+        if key in prepared.absent:
+            names = features.names(key, families)
+            yield _missing(names, prepared.absent[key], Step("features", "absent"))
+            continue
+        region = controlled(prepared.regions[key], plan)
+        yield features.extract(region, families, absent_on=absent_on)
+
+
+def _of_case(prepared: Prepared, plan: Plan) -> Iterable[features.Extracted]:
+    if plan.control is None:
+        return features.extract_measures(prepared, plan.measures)
+    step = Step("features", "control", plan.control.model_dump(mode="json"))
+    return (_missing(features.measure_names(plan.measures), NO_MEASURES, step),)
+
+
+def _missing(names: Iterable[str], reason: str, step: Step) -> features.Extracted:
+    names = tuple(names)
+    return features.Extracted(dict.fromkeys(names, math.nan), dict.fromkeys(names, reason), step)
+
+
+def controlled(region: Region, plan: Plan) -> Region:
+    """The region, or its negative control where the plan asks for one."""
+    return region if plan.control is None else control(region, plan.control)
 
 
 def feature_names(plan: Plan) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from typing import Any
 from radresp import classify, features, intensity, masks, registration
 from radresp.core import RegionKey, Roi, Sequence, Settings, Timepoint
 from radresp.errors import PlanError
+from radresp.features.control import Control
+from radresp.features.perturb import Perturbation
 from radresp.pipeline.decide import DecisionRules
 from radresp.pipeline.settings import S, check_keys, mapping_of, parse_settings
 from radresp.registration import RigidMi
@@ -68,6 +70,23 @@ DEFAULT_FEATURES: Mapping[Sequence, Mapping[str, Any]] = {
 }
 
 
+EXTRACTION = (
+    "regions",
+    "adc",
+    "bias_field",
+    "t2",
+    "registration",
+    "rigid",
+    "registration_dwi",
+    "clean",
+    "rules",
+    "ring_mm",
+    "change_maps",
+    "control",
+    "features",
+)
+"""Sections of a plan that can change a feature value."""
+
 MEASURES = "measures"
 DEFAULT_MEASURES: Mapping[str, Any] = {"response": {}}
 
@@ -100,10 +119,15 @@ class Plan:
         Width of the ring around tumour or bed, mm.
     change_maps : ChangeRules
         Which changes of a voxel between the visits are counted.
+    control : Control, optional
+        With which voxels of every region features are computed instead of its own; see
+        ``radresp.features.control``.
     features : mapping of Sequence to Wanted
         Feature families and changes, sequence by sequence.
     measures : mapping of str to Settings
         What is measured of the whole case; ``measures`` in the section ``features``.
+    stability : Perturbation
+        How cases are perturbed to see which features are stable.
     classifier : Chosen
         What is trained.
     decision : DecisionRules
@@ -127,8 +151,10 @@ class Plan:
     rules: masks.MaskRules
     ring_mm: float
     change_maps: intensity.ChangeRules
+    control: Control | None
     features: Mapping[Sequence, Wanted]
     measures: Mapping[str, Settings]
+    stability: Perturbation
     classifier: Chosen
     decision: DecisionRules
 
@@ -147,10 +173,12 @@ class Plan:
             "rules": self.rules.model_dump(mode="json"),
             "ring_mm": self.ring_mm,
             "change_maps": self.change_maps.model_dump(mode="json"),
+            "control": self.control and self.control.model_dump(mode="json"),
             "features": {
                 **{str(name): wanted.record() for name, wanted in self.features.items()},
                 MEASURES: {n: s.model_dump(mode="json") for n, s in self.measures.items()},
             },
+            "stability": self.stability.model_dump(mode="json"),
             "classifier": self.classifier.record(),
             "decision": self.decision.model_dump(mode="json"),
         }
@@ -164,20 +192,7 @@ class Plan:
     @property
     def extraction_sha256(self) -> str:
         """Hash of everything that can change a feature value."""
-        return self.sha256(
-            "regions",
-            "adc",
-            "bias_field",
-            "t2",
-            "registration",
-            "rigid",
-            "registration_dwi",
-            "clean",
-            "rules",
-            "ring_mm",
-            "change_maps",
-            "features",
-        )
+        return self.sha256(*EXTRACTION)
 
 
 def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
@@ -215,8 +230,10 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
         rules=parse_settings(masks.MaskRules, given.get("rules"), "rules"),
         ring_mm=_ring_mm(given.get("ring_mm", 5.0)),
         change_maps=parse_settings(intensity.ChangeRules, given.get("change_maps"), "change_maps"),
+        control=_optional(Control, given.get("control"), "control"),
         features=wanted,
         measures=measures,
+        stability=parse_settings(Perturbation, given.get("stability"), "stability"),
         classifier=_chosen(
             _settings_of(classify.METHODS), given.get("classifier"), "classifier", "elastic_net"
         ),

@@ -15,7 +15,6 @@ from typing import Any
 
 from radresp import io
 from radresp.core import CaseFiles
-from radresp.pipeline.plan import Plan
 
 SCHEMA = 1
 DECISIVE_PACKAGES = ("radresp", "pyradiomics-bhklab", "SimpleITK", "numpy")
@@ -54,16 +53,16 @@ def record_path(case_id: str, folder: Path) -> Path:
     return folder / "cases" / f"{case_id}.json"
 
 
-def save_record(files: CaseFiles, plan: Plan, folder: Path, body: Mapping[str, Any]) -> None:
-    """Write the record of a finished case."""
-    record = {"key": _key(files, plan), "sha256": _digest(body), "body": dict(body)}
+def save_record(files: CaseFiles, plan_sha256: str, folder: Path, body: Mapping[str, Any]) -> None:
+    """Write the record of a finished case, made by the sections of the plan with this hash."""
+    record = {"key": _key(files, plan_sha256), "sha256": _digest(body), "body": dict(body)}
     io.write_json(record_path(files.case_id, folder), record)
 
 
-def load_record(files: CaseFiles, plan: Plan, folder: Path) -> dict[str, Any] | None:
+def load_record(files: CaseFiles, plan_sha256: str, folder: Path) -> dict[str, Any] | None:
     """The body of a case's record, or None when there is none or it no longer fits."""
     record = io.read_json(record_path(files.case_id, folder))
-    if not isinstance(record, dict) or record.get("key") != _key(files, plan):
+    if not isinstance(record, dict) or record.get("key") != _key(files, plan_sha256):
         return None
     body = record.get("body")
     if not isinstance(body, dict) or record.get("sha256") != _digest(body):
@@ -76,11 +75,11 @@ def load_record(files: CaseFiles, plan: Plan, folder: Path) -> dict[str, Any] | 
     return body if intact else None
 
 
-def _key(files: CaseFiles, plan: Plan) -> dict[str, Any]:
+def _key(files: CaseFiles, plan_sha256: str) -> dict[str, Any]:
     versions = io.versions()
     return {
         "schema": SCHEMA,
-        "plan_sha256": plan.extraction_sha256,
+        "plan_sha256": plan_sha256,
         "inputs": input_hashes(files),
         "outlines": _outlines(files),
         "clinical": dict(files.clinical),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,13 @@ from radresp.core import (
     Roi,
     Sequence,
     Settings,
+    Step,
     Volume,
     resample_volume,
 )
 from radresp.errors import GeometryError
+from radresp.features.maps import MapSettings, map_features
+from radresp.pipeline.extract import controlled
 from radresp.pipeline.plan import RIGID, Chosen, Plan, Wanted, parse_plan
 from radresp.pipeline.settings import parse_settings
 from radresp.pipeline.tables import load_plan
@@ -170,6 +174,14 @@ def image_features(image: Path, mask: Path, key: RegionKey, plan: Plan) -> Featu
     plan : Plan
         Families to compute and the rules for masks.
     """
+    region, steps = load_region(image, mask, key, plan)
+    families = plan.features[key.sequence].families
+    found = features.extract(controlled(region, plan), families)
+    return FeatureRow(image.name, found.values, found.absent, (*steps, found.step))
+
+
+def load_region(image: Path, mask: Path, key: RegionKey, plan: Plan) -> tuple[Region, list[Step]]:
+    """One image and one mask from files, checked as the plan says."""
     if key.sequence is Sequence.ADC:
         raw, read = io.load_adc_image(image)
         volume, step = intensity.adc_volume(raw)
@@ -182,8 +194,47 @@ def image_features(image: Path, mask: Path, key: RegionKey, plan: Plan) -> Featu
         drawn, key.roi, volume.grid, choice=choice, resample=plan.rules.resample
     )
     steps += [step, masks.check_mask(outline, volume, plan.rules)]
-    found = features.extract(Region(key, volume, outline), plan.features[key.sequence].families)
-    return FeatureRow(image.name, found.values, found.absent, (*steps, found.step))
+    return Region(key, volume, outline), steps
+
+
+def map_image(
+    image: Path,
+    mask: Path,
+    key: RegionKey,
+    wanted: Iterable[str],
+    plan: Plan,
+    folder: Path,
+    *,
+    kernel_radius_voxels: int = 1,
+    watch: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Write a map of each wanted feature over one region, as NIfTI on the image's grid.
+
+    Parameters
+    ----------
+    image, mask, key, plan
+        As `image_features`.
+    wanted : iterable of str
+        Features by their names in the family ``original``.
+    folder : Path
+        Gets ``<region>.<feature>.nii.gz``; 0 outside the outline and where there is no value.
+    kernel_radius_voxels : int
+        Neighbours looked at to every side; grey levels are those of the plan's ``original``.
+    watch : callable, optional
+        Called with voxels done and all.
+    """
+    region, _ = load_region(image, mask, key, plan)
+    binned = plan.features[key.sequence].families.get("original", features.Original())
+    settings = MapSettings(
+        kernel_radius_voxels=kernel_radius_voxels,
+        **binned.model_dump(include={"bin_count", "bin_width", "force_2d"}),
+    )
+    maps = map_features(controlled(region, plan), tuple(wanted), settings, watch=watch)
+    paths = []
+    for name, values in maps.items():
+        paths.append(folder / f"{key}.{name}.nii.gz")
+        io.save_map(np.nan_to_num(values), region.volume.grid, paths[-1])
+    return paths
 
 
 def with_family(

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from batch_tasks import dies_for_b_one
+from batch_tasks import dies_for_b_one, kept
 
 from radresp import io
 from radresp.core import CaseFiles
@@ -25,7 +25,13 @@ def files_of(*names: str) -> list[CaseFiles]:
 
 def test_a_dying_worker_costs_its_case_and_no_other(tmp_path: Path) -> None:
     results = list(
-        cohort._work_all(files_of(*"abcd"), parse_plan(), tmp_path, dies_for_b_one, workers=2)
+        cohort._work_all(
+            files_of(*"abcd"),
+            parse_plan(),
+            tmp_path,
+            cohort.Job("dies_for_b", dies_for_b_one, kept),
+            workers=2,
+        )
     )
     ended = {result.case_id: result.refusal and result.refusal.code for result in results}
     assert ended == {"a": None, "b": "WORKER_CRASH", "c": None, "d": None}
@@ -38,7 +44,9 @@ def test_a_stop_that_a_library_swallowed_drops_the_case(monkeypatch: pytest.Monk
         raise InputError("REGISTRATION_FAILED", "a callback raised")
 
     with pytest.raises(KeyboardInterrupt):
-        cohort._work(swallows_one, files_of("a")[0], parse_plan(), Path())
+        cohort._work(
+            cohort.Job("swallows", swallows_one, kept), files_of("a")[0], parse_plan(), Path()
+        )
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
