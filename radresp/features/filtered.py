@@ -1,24 +1,25 @@
 """Filtered: pyradiomics' first-order and texture features of filtered images.
 
 What: LoG (edges and blobs of a chosen width), wavelet sub-bands (3-D, or within the slice), square,
-square root, logarithm, exponential and gradient, each under pyradiomics' name, for example
-``log-sigma-2-0-mm-3D_glcm_Contrast``. The default, three LoG and eight sub-bands, gives 1,023
-features a region.
+square root, logarithm, exponential, gradient and local binary patterns, each under pyradiomics'
+name, for example ``log-sigma-2-0-mm-3D_glcm_Contrast``. The default, three LoG and eight sub-bands,
+gives 1,023 features a region.
 
 What depends on more than the region: a filter looks around the outline, and the point-wise ones
 scale with the largest value of the image. ``wavelet`` letters follow the stored axes (x, y, z from
 right to left), and its filter is not symmetric, so that flipped files give other values.
 
-``lbp2d`` and ``lbp3d`` are left out: pyradiomics' need scikit-image, and a function that SciPy has
-removed.
+``lbp2d`` and ``lbp3d`` (:mod:`radresp.features.lbp`) have few or narrow values: look at the number
+of grey levels before comparing texture of them.
 
 When to use: with many patients, or to test a hypothesis; a thousand columns for sixty patients find
 chance. Voxels much thicker than wide: ``wavelet: 2d`` and ``force_2d``, since a 3-D filter mixes
 0.6 mm with 3 mm.
 
-Source: van Griethuysen et al., Cancer Res 2017. Values equal pyradiomics': to 1e-9 for wavelet and
-point-wise filters, and for LoG with the engines exact and reference; ``fast`` cuts LoG to 10 sigma
-around the region, 1e-6 of the filtered standard deviation (see :mod:`radresp.features.filters`).
+Source: van Griethuysen et al., Cancer Res 2017. Values equal pyradiomics': to 1e-9 for wavelet,
+patterns (``lbp-3D-k``: 1e-5, for it sums in single precision) and point-wise filters, and for LoG
+with the engines exact and reference; ``fast`` cuts LoG to 10 sigma around the region, 1e-6 of the
+filtered standard deviation (see :mod:`radresp.features.filters`).
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ from radresp.features import original
 from radresp.features.checks import MAX_LEVELS, check_size, check_values
 from radresp.features.family import Extracted
 from radresp.features.original import Original
+from radresp.features.voxels import Box, bounding_box, finite, resampled, resegmented
 
-Filter = Literal["square", "squareroot", "logarithm", "exponential", "gradient"]
+Filter = Literal["square", "squareroot", "logarithm", "exponential", "gradient", "lbp2d", "lbp3d"]
+LBP = {"lbp2d": ("lbp-2D",), "lbp3d": ("lbp-3D-m1", "lbp-3D-m2", "lbp-3D-k")}
 LETTERS = {"3d": "LLH LHL LHH HLL HLH HHL HHH LLL", "2d": "LH HL HH LL", "none": ""}
 
 
@@ -55,7 +58,7 @@ class Filtered(Original):
         "3d", description="Sub-bands along three axes (8), within the slice (4), or none."
     )
     others: tuple[Filter, ...] = Field(
-        (), description="square, squareroot, logarithm, exponential, gradient."
+        (), description="square, squareroot, logarithm, exponential, gradient, lbp2d, lbp3d."
     )
 
 
@@ -70,7 +73,7 @@ def image_names(settings: Filtered) -> tuple[str, ...]:
     return (
         *(_log_name(sigma) for sigma in settings.log_sigma_mm),
         *(f"wavelet-{letters}" for letters in LETTERS[settings.wavelet].split()),
-        *settings.others,
+        *(image for name in settings.others for image in LBP.get(name, (name,))),
     )
 
 
@@ -111,11 +114,12 @@ def extract(region: Region, settings: Filtered) -> Extracted:
     check_size(region.mask, region.key, settings.minimum_voxels)
     check_values(region)
     if settings.resampled_spacing_mm is not None:
-        region, _ = original.resampled(region, settings)
+        region, _ = resampled(region, settings)
         check_values(region)
+    region = resegmented(region, settings)
     option = original.discretisation(settings, region.key.sequence)
-    box, outline = original.bounding_box(region), region.mask.image
-    images = dict(_images(original.finite(region.volume).image, box, settings))
+    box, outline = bounding_box(region), region.mask.image
+    images = dict(_images(finite(region.volume).image, outline, box, settings))
     values, absent = dict[str, float](), dict[str, str]()
     for name in image_names(settings):
         found, reason = {}, "the image is smaller than the filter"
@@ -134,7 +138,7 @@ def extract(region: Region, settings: Filtered) -> Extracted:
 
 
 def _images(
-    image: sitk.Image, box: original.Box, settings: Filtered
+    image: sitk.Image, mask: sitk.Image, box: Box, settings: Filtered
 ) -> Iterator[tuple[str, sitk.Image]]:
     """Filtered images, cut to the box of the region."""
     from radresp.features import filters
@@ -149,6 +153,8 @@ def _images(
     for name in settings.others:
         if name == "gradient":
             yield name, filters.gradient_image(image, box)
+        elif name in LBP:
+            yield from filters.lbp_images(image, mask, box, in_plane=name == "lbp2d")
         else:
             yield name, filters.pointwise_image(image, box, name)
 

@@ -8,6 +8,7 @@ for each region; here:
   whole.
 - The point-wise filters scale with the largest magnitude of the whole image, which is looked up;
   the rest is computed on the box alone.
+- Patterns (LBP) look one voxel around, through a cubic spline whose weights fall by 3.7 a voxel.
 - LoG is recursive and has no finite reach: 10 sigma around change values by 1e-6 of their standard
   deviation (pyradiomics' own ``preCrop`` with its 5 voxels: by 1e-1). ``whole`` keeps the image.
 """
@@ -20,10 +21,11 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from radresp.features import lbp
 from radresp.features._pyradiomics import imageoperations
 
 Box = tuple[slice, slice, slice]
-WAVELET_REACH, GRADIENT_REACH, LOG_REACH_SIGMA = 8, 2, 10.0
+WAVELET_REACH, GRADIENT_REACH, LBP_REACH, LOG_REACH_SIGMA = 8, 2, 24, 10.0
 
 
 def log_image(
@@ -101,6 +103,24 @@ POINTWISE: dict[str, Callable[[Any, float], Any]] = {
     "logarithm": _logarithm,
     "exponential": _exponential,
 }
+
+
+def lbp_images(
+    image: sitk.Image, mask: sitk.Image, box: Box, *, in_plane: bool
+) -> Iterator[tuple[str, sitk.Image]]:
+    """Local binary patterns by pyradiomics' names, ``lbp-2D`` or ``lbp-3D-m1``, ``-m2``, ``-k``."""
+    part = _grown(image, box, [LBP_REACH] * 3)
+    values = sitk.GetArrayFromImage(image[part])
+    if in_plane:
+        found = {"lbp-2D": lbp.pattern_2d(values)}
+    else:
+        inside = sitk.GetArrayFromImage(mask[part]) == 1
+        patterns = lbp.patterns_3d(values, inside)
+        found = {f"lbp-3D-{name}": pattern for name, pattern in patterns.items()}
+    for name, pattern in found.items():
+        made = sitk.GetImageFromArray(pattern)
+        made.CopyInformation(image[part])
+        yield name, _within(made, part, box)
 
 
 def pointwise_image(image: sitk.Image, box: Box, name: str) -> sitk.Image:

@@ -33,7 +33,7 @@ from radresp.core import Region, Sequence, Settings, Step
 from radresp.errors import InputError
 from radresp.features.checks import MAX_LEVELS, MIN_LEVELS, check_size, check_values
 from radresp.features.family import Extracted
-from radresp.features.original import INTERPOLATORS, Millimetres, finite
+from radresp.features.voxels import INTERPOLATORS, Millimetres, finite
 
 Aggregation = Literal["2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb"]
 Width = Annotated[float, Field(gt=0)]

@@ -26,7 +26,8 @@ from pydantic import Field
 from radresp.core import Region, Sequence, Settings
 from radresp.errors import InputError, PlanError
 from radresp.features.checks import MAX_LEVELS, MIN_LEVELS, check_levels, check_size, check_values
-from radresp.features.original import FEATURES, bounding_box
+from radresp.features.original import FEATURES
+from radresp.features.voxels import bounding_box
 
 MEMORY_BYTES = 100_000_000
 _DIRECTIONS = 13

@@ -146,6 +146,8 @@ def _by_pyradiomics(
     distances: tuple[int, ...],
     force_2d: bool,
 ) -> Matrices:
+    # Its code steps through both by the strides of one, which differ after cutting an axis to one.
+    levels, inside = levels.copy(), inside.copy()
     near, plane = np.array(distances), (force_2d, 0)
     glszm = cMatrices.calculate_glszm(levels, inside, grey, int(inside.sum()), *plane)[0]
     occur = np.flatnonzero(glszm.any(axis=0))

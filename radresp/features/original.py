@@ -37,20 +37,16 @@ levels; compare only regions with the same settings and similar acquisition.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from time import perf_counter
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import SimpleITK as sitk
 from pydantic import Field
 
-from radresp.core import Note, NoteKind, Region, Sequence, Settings, Step, Volume
+from radresp.core import Note, NoteKind, Region, Sequence, Step
 from radresp.features.checks import MAX_LEVELS, MIN_LEVELS, check_levels, check_size, check_values
 from radresp.features.family import Extracted
-
-Box = tuple[slice, slice, slice]
-INTERPOLATORS = {"linear": sitk.sitkLinear, "bspline": sitk.sitkBSpline}
+from radresp.features.voxels import VoxelRules, bounding_box, resampled, resegmented
 
 FEATURES = {
     "shape": """Elongation Flatness LeastAxisLength MajorAxisLength Maximum2DDiameterColumn
@@ -83,10 +79,9 @@ FEATURES = {
 """Every feature by class; a test holds this table to the installed pyradiomics."""
 
 IntensityClass = Literal["firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"]
-Millimetres = Annotated[float, Field(ge=0, le=10)]
 
 
-class Original(Settings):
+class Original(VoxelRules):
     """Which features, on which voxels, with which grey levels."""
 
     shape: bool = Field(
@@ -112,17 +107,6 @@ class Original(Settings):
         "takes the place of bin_count there. Keeps differences of contrast between regions; for "
         "images with a unit or normalised ones.",
     )
-    resampled_spacing_mm: tuple[Millimetres, Millimetres, Millimetres] | None = Field(
-        None,
-        description="Voxel size x, y, z features are computed on, mm; 0 keeps an axis, for "
-        "example (0.8, 0.8, 0). None computes on the voxels as acquired: interpolating 3 mm "
-        "slices to 1 mm invents two of three. Set it where in-plane voxel sizes differ.",
-    )
-    interpolator: Literal["linear", "bspline"] = Field(
-        "linear",
-        description="How the image is resampled. linear stays within the measured intensities; "
-        "bspline is smoother but overshoots at edges.",
-    )
     force_2d: bool = Field(
         False,
         description="Texture from neighbours within a slice only; for slices much thicker than "
@@ -132,9 +116,6 @@ class Original(Settings):
         (1,),
         min_length=1,
         description="Neighbour distances for GLCM, GLDM and NGTDM, voxels (Chebyshev norm).",
-    )
-    minimum_voxels: int = Field(
-        64, ge=8, description="Fewer voxels than this in the region are refused, voxels."
     )
     engine: Literal["fast", "exact", "reference"] = Field(
         "fast",
@@ -191,11 +172,11 @@ def extract(region: Region, settings: Original) -> Extracted:
         region, thin_axes = resampled(region, settings)
         check_values(region)
     option = discretisation(settings, region.key.sequence)
-    notes = (*check_levels(region, option), *_note_thin(region, thin_axes))
-    box = bounding_box(region)
-    image, mask = region.volume.image[box], region.mask.image[box]
-    with_shape = settings.shape and not thin_axes
-    found = compute(image, mask, settings, option, with_shape=with_shape)
+    kept = resegmented(region, settings)
+    if kept is not region:
+        check_values(kept)
+    notes = (*check_levels(kept, option), *_note_thin(region, thin_axes))
+    found = _measured(region, kept, settings, option, with_shape=settings.shape and not thin_axes)
     values: dict[str, float] = {}
     absent: dict[str, str] = {}
     for name in names(settings):
@@ -213,27 +194,25 @@ def extract(region: Region, settings: Original) -> Extracted:
     return Extracted(values, absent, step)
 
 
+def _measured(
+    region: Region, kept: Region, settings: Original, option: dict[str, float], *, with_shape: bool
+) -> dict[str, float]:
+    """Shape of the outline as drawn, everything else of the voxels that were kept."""
+    box = bounding_box(kept)
+    image, mask = kept.volume.image[box], kept.mask.image[box]
+    if kept is region or not with_shape:
+        return compute(image, mask, settings, option, with_shape=with_shape)
+    found = compute(image, mask, settings, option)
+    whole = bounding_box(region)
+    image, mask = region.volume.image[whole], region.mask.image[whole]
+    return found | compute(image, mask, settings, option, classes=("shape",))
+
+
 def discretisation(settings: Original, sequence: Sequence) -> dict[str, float]:
     """The discretisation of one sequence, in pyradiomics' own words."""
     if sequence in settings.bin_width:
         return {"binWidth": settings.bin_width[sequence]}
     return {"binCount": settings.bin_count}
-
-
-def resampled(region: Region, settings: Original) -> tuple[Region, tuple[str, ...]]:
-    """The region on the spacing of the plan, cropped around the outline with a margin."""
-    from radresp.features import _pyradiomics
-
-    volume = finite(region.volume)
-    image, outline = _pyradiomics.resample(
-        volume.image,
-        region.mask.image,
-        settings.resampled_spacing_mm or (0.0, 0.0, 0.0),
-        INTERPOLATORS[settings.interpolator],
-    )
-    mask = replace(region.mask, image=outline)
-    thin_axes = check_size(mask, region.key, settings.minimum_voxels)
-    return Region(region.key, replace(volume, image=image, background=None), mask), thin_axes
 
 
 def _note_thin(region: Region, thin_axes: tuple[str, ...]) -> tuple[Note, ...]:
@@ -256,9 +235,10 @@ def compute(
     option: dict[str, float],
     *,
     with_shape: bool = False,
+    classes: tuple[str, ...] = (),
 ) -> dict[str, float]:
     """Features of an image cut to the bounding box of the outline, by the engine of the plan."""
-    wanted = (*settings.classes, "shape") if with_shape else settings.classes
+    wanted = classes or (*settings.classes, *(("shape",) if with_shape else ()))
     features = {name: FEATURES[name].split() for name in FEATURES if name in wanted}
     options: dict[str, Any] = {
         **option,
@@ -273,20 +253,6 @@ def compute(
     from radresp.features import fast
 
     return fast.compute(image, mask, features, options, exact_mcc=settings.engine == "exact")
-
-
-def finite(volume: Volume) -> Volume:
-    """The volume with 0 where it has no number: one NaN spoils a whole line of a filter."""
-    array = volume.array
-    return volume.with_array(np.where(np.isfinite(array), array, 0.0))
-
-
-def bounding_box(region: Region) -> Box:
-    """The outline's bounding box along x, y, z."""
-    found = np.argwhere(region.mask.array)[:, ::-1]
-    ends = zip(found.min(axis=0).tolist(), found.max(axis=0).tolist(), strict=True)
-    x, y, z = (slice(first, last + 1) for first, last in ends)
-    return x, y, z
 
 
 def reason(name: str, thin_axes: tuple[str, ...]) -> str:

@@ -26,7 +26,8 @@ from pydantic import Field, field_validator
 from radresp.core import Region, Settings, Step
 from radresp.features.checks import check_values
 from radresp.features.family import Extracted
-from radresp.features.original import FEATURES, finite
+from radresp.features.original import FEATURES
+from radresp.features.voxels import finite
 
 POINTWISE = {
     "Original": "original",
