@@ -6,6 +6,7 @@ import typer
 
 from radresp import __version__
 from radresp.cli import (
+    bins,
     check,
     demo,
     extract,
@@ -40,6 +41,7 @@ for module in (
     features,
     prepare,
     extract,
+    bins,
     stability,
     train,
     score,

@@ -7,6 +7,7 @@ from typing import Any
 
 _ROOMS = {
     "WORK_FOLDER": "index_run",
+    "bins_plan": "bins",
     "check_cohort": "check",
     "check_table": "check",
     "compare_tables": "stability",
@@ -48,6 +49,7 @@ _ROOMS = {
     "save_score": "score",
     "score_case": "score",
     "score_record": "score",
+    "suggest_bins": "bins",
     "summarise_stability": "stability",
     "train_model": "train",
     "training_table": "tables",

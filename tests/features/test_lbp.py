@@ -8,9 +8,9 @@ from builders import make_region
 
 from radresp.features import Filtered, filtered, lbp
 
-# Of `make_region()`: pyradiomics-bhklab 3.1.4 with scikit-image 0.26.0 and trimesh 5.2.0, its call
-# of `sph_harm` answered by `sph_harm_y(n, m, phi, theta)`. Counts of each pattern in the region; mean,
-# standard deviation, first and last value. Equal voxel by voxel when these were taken.
+# Of `make_region()`: pyradiomics-bhklab 3.1.4 with scikit-image 0.26.0 and trimesh 5.2.0, where its
+# `sph_harm` is `sph_harm_y(n, m, phi, theta)`. Counts of each pattern in the region; mean, standard
+# deviation, first and last value. Equal voxel by voxel when these were taken.
 COUNTS_2D = [22, 27, 54, 73, 117, 86, 49, 31, 27, 50]
 GOLDEN_3D = {
     "m1": ([11.019686824585547, 3.8688432727194724, 14.440186838678075, 11.861582046056983], 1e-12),
