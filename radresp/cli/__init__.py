@@ -15,6 +15,7 @@ from radresp.cli import (
     methods,
     phantom,
     prepare,
+    regimen,
     register,
     score,
     series,
@@ -50,6 +51,7 @@ for module in (
 ):
     name = module.__name__.rsplit(".", 1)[-1]
     app.command(name)(getattr(module, f"{name}_command"))
+app.add_typer(regimen.app, name="regimen")
 
 
 def _version(show: bool) -> None:

@@ -6,6 +6,11 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
+    "Query": "regimens",
+    "adapt_table": "regimens",
+    "list_arms": "regimens",
+    "shift_probability": "regimens",
+    "show_rate": "regimens",
     "WORK_FOLDER": "index_run",
     "bins_plan": "bins",
     "check_cohort": "check",
