@@ -29,11 +29,11 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydantic import Field
 
-from radresp.core import Region, Sequence, Settings, Step
+from radresp.core import Region, Sequence, Step
 from radresp.errors import InputError
 from radresp.features.checks import MAX_LEVELS, MIN_LEVELS, check_size, check_values
 from radresp.features.family import Extracted
-from radresp.features.voxels import INTERPOLATORS, Millimetres, finite
+from radresp.features.voxels import INTERPOLATORS, VoxelRules, finite, resegmented
 
 Aggregation = Literal["2D_avg", "2D_comb", "2_5D_avg", "2_5D_comb", "3D_avg", "3D_comb"]
 Width = Annotated[float, Field(gt=0)]
@@ -44,8 +44,11 @@ MORPHOLOGY = """volume vol_approx area_mesh av comp_1 comp_2 sph_dispr sphericit
     moran_i geary_c"""
 
 
-class Ibsi(Settings):
-    """Image processing in the order of the IBSI, and which aggregations."""
+class Ibsi(VoxelRules):
+    """Image processing in the order of the IBSI, and which aggregations.
+
+    Grids share their centre when resampled, and the outline is interpolated and cut at a half.
+    """
 
     aggregations: tuple[Aggregation, ...] = Field(
         ("3D_comb",),
@@ -53,19 +56,8 @@ class Ibsi(Settings):
         description="How directions (avg, comb) and slices (2D, 2_5D, 3D) are aggregated. 2D for "
         "slices much thicker than the pixel.",
     )
-    resampled_spacing_mm: tuple[Millimetres, Millimetres, Millimetres] | None = Field(
-        None, description="Voxel size x, y, z, mm; 0 keeps an axis. Grids share their centre."
-    )
-    interpolator: Literal["linear", "bspline"] = Field(
-        "linear", description="How the image is resampled; the outline is linear, cut at a half."
-    )
     round_intensities: bool = Field(
         False, description="Round to whole numbers after resampling, for CT."
-    )
-    intensity_range: dict[Sequence, tuple[float, float]] = Field(
-        default_factory=dict,
-        description="Intensities kept in the region, both ends included, in the image's unit; "
-        "morphology keeps the whole outline.",
     )
     bin_count: int = Field(
         32, ge=MIN_LEVELS, le=MAX_LEVELS, description="Grey levels between minimum and maximum."
@@ -79,7 +71,6 @@ class Ibsi(Settings):
         description="Width of the bins of the intensity-volume histogram, in the image's unit; "
         "1,000 bins between minimum and maximum where not given.",
     )
-    minimum_voxels: int = Field(64, ge=8, description="Fewer voxels than this are refused, voxels.")
 
 
 def names(settings: Ibsi) -> tuple[str, ...]:
@@ -134,7 +125,7 @@ def extract(region: Region, settings: Ibsi) -> Extracted:
     thin = check_size(region.mask, region.key, settings.minimum_voxels)
     values, outline = region.volume.array.astype(float), region.mask.array
     spacing = region.volume.image.GetSpacing()[::-1]
-    inside = _kept(region, settings)
+    inside = resegmented(region, settings).mask.array
     x = values[inside]
     levels = _levels(region, x, settings)
     placed = np.zeros(outline.shape, int)
@@ -204,22 +195,6 @@ def _resampled(image: sitk.Image, spacing: list[float], method: int) -> sitk.Ima
     turned.SetInterpolator(method)
     turned.UseNearestNeighborExtrapolatorOn()
     return turned.Execute(image)
-
-
-def _kept(region: Region, settings: Ibsi) -> NDArray[np.bool_]:
-    """The outline without intensities out of range."""
-    inside = region.mask.array
-    if region.key.sequence in settings.intensity_range:
-        low, high = settings.intensity_range[region.key.sequence]
-        inside &= (region.volume.array >= low) & (region.volume.array <= high)
-        if np.count_nonzero(inside) < settings.minimum_voxels:
-            raise InputError(
-                "MASK_TOO_SMALL",
-                f"{np.count_nonzero(inside)} voxels of {region.key} lie within {low:g} to {high:g}",
-                expected=f"at least {settings.minimum_voxels}",
-                action="check the unit of the image, or widen intensity_range",
-            )
-    return inside
 
 
 def _levels(region: Region, x: NDArray[np.float64], settings: Ibsi) -> NDArray[np.int_]:

@@ -163,3 +163,31 @@ def test_too_many_grey_levels_are_explained() -> None:
 def test_shape_is_refused_here() -> None:
     with pytest.raises(ValidationError, match="shape"):
         Filtered(shape=True)
+
+
+def ibsi_2(name: str, phantom: str) -> tuple[sitk.Image, np.ndarray]:
+    folder = shared_data("ibsi2")
+    image = sitk.ReadImage(str(folder / "digital_phantom" / f"{phantom}.nii.gz"), sitk.sitkFloat32)
+    response = sitk.ReadImage(str(folder / "response_maps" / f"{name}-ValidCRM.nii.gz"))
+    return image, sitk.GetArrayFromImage(response)
+
+
+def test_the_wavelet_is_the_one_of_the_ibsi() -> None:
+    image, expected = ibsi_2("6_a_1", "sphere")
+    bands = dict(filters.wavelet_images(image, image_box(image), in_plane=False))
+    assert np.abs(sitk.GetArrayFromImage(bands["HHL"]) - expected).max() < 1e-6 * np.ptp(expected)
+
+
+def test_log_is_the_one_of_the_ibsi_but_for_its_unit_and_the_border() -> None:
+    image, expected = ibsi_2("2_b", "checkerboard")
+    found = filters.log_image(image, image_box(image), 5.0, whole=True)
+    voxels = image.GetSpacing()[0] ** 2 / 5.0**2  # pyradiomics multiplies by sigma in mm squared
+    off = np.abs(voxels * sitk.GetArrayFromImage(found) - expected) / np.ptp(expected)
+    inner = (slice(20, -20),) * 3
+    assert off[inner].max() < 0.005  # the IBSI allows 0.01
+    assert off.max() > 0.1
+
+
+def image_box(image: sitk.Image) -> filters.Box:
+    x, y, z = (slice(0, size) for size in image.GetSize())
+    return x, y, z

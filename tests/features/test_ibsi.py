@@ -168,3 +168,13 @@ def test_the_command_gives_the_family(tmp_path: Path) -> None:
     values = ibsi.extract(region, Ibsi()).values
     expected = {f"pre.t2.tumour.ibsi.{name}": value for name, value in values.items()}
     assert json.loads(done.out) == pytest.approx(expected, rel=1e-6)
+
+
+def test_outliers_are_left_out_of_all_but_morphology() -> None:
+    region = make_region()
+    whole = ibsi.extract(region, Ibsi()).values
+    cut = ibsi.extract(region, Ibsi(outlier_sigmas=1.0)).values
+    assert cut["morph_volume"] == whole["morph_volume"]
+    values = region.volume.values_in(region.mask).astype(float)
+    kept = values[np.abs(values - values.mean()) <= values.std()]
+    assert cut["stat_mean"] == pytest.approx(kept.mean(), rel=1e-6)
