@@ -178,14 +178,12 @@ def test_the_wavelet_is_the_one_of_the_ibsi() -> None:
     assert np.abs(sitk.GetArrayFromImage(bands["HHL"]) - expected).max() < 1e-6 * np.ptp(expected)
 
 
-def test_log_is_the_one_of_the_ibsi_but_for_its_unit_and_the_border() -> None:
+def test_log_is_the_one_of_the_ibsi_but_for_its_unit() -> None:
     image, expected = ibsi_2("2_b", "checkerboard")
     found = filters.log_image(image, image_box(image), 5.0, whole=True)
     voxels = image.GetSpacing()[0] ** 2 / 5.0**2  # pyradiomics multiplies by sigma in mm squared
     off = np.abs(voxels * sitk.GetArrayFromImage(found) - expected) / np.ptp(expected)
-    inner = (slice(20, -20),) * 3
-    assert off[inner].max() < 0.005  # the IBSI allows 0.01
-    assert off.max() > 0.1
+    assert off.max() < 0.01  # what the IBSI allows
 
 
 def image_box(image: sitk.Image) -> filters.Box:
