@@ -13,9 +13,25 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from radresp.classify import elastic_net
+from radresp.classify import (
+    auto,
+    elastic_net,
+    extra_trees,
+    gradient_boosting,
+    linear_svm,
+    mrmr,
+    random_forest,
+    rbf_svm,
+)
+from radresp.classify.auto import Auto
 from radresp.classify.elastic_net import ElasticNet
+from radresp.classify.extra_trees import ExtraTrees
+from radresp.classify.gradient_boosting import GradientBoosting
+from radresp.classify.linear_svm import LinearSvm
 from radresp.classify.method import Method
+from radresp.classify.mrmr import Mrmr
+from radresp.classify.random_forest import RandomForest
+from radresp.classify.rbf_svm import RbfSvm
 from radresp.classify.settings import ClassifierSettings
 
 if TYPE_CHECKING:
@@ -28,7 +44,14 @@ if TYPE_CHECKING:
     from radresp.classify.table import RESIDUAL, VOCABULARIES
 
 METHODS: dict[str, Method] = {
+    "auto": Method(Auto, auto.grid, auto.build, "ranks"),
     "elastic_net": Method(ElasticNet, elastic_net.grid, elastic_net.build),
+    "extra_trees": Method(ExtraTrees, extra_trees.grid, extra_trees.build),
+    "gradient_boosting": Method(GradientBoosting, gradient_boosting.grid, gradient_boosting.build),
+    "linear_svm": Method(LinearSvm, linear_svm.grid, linear_svm.build),
+    "mrmr": Method(Mrmr, mrmr.grid, mrmr.build, "mrmr"),
+    "random_forest": Method(RandomForest, random_forest.grid, random_forest.build),
+    "rbf_svm": Method(RbfSvm, rbf_svm.grid, rbf_svm.build),
 }
 
 _LATER = {
@@ -51,14 +74,21 @@ __all__ = [
     "METHODS",
     "RESIDUAL",
     "VOCABULARIES",
+    "Auto",
     "ClassifierSettings",
     "Contribution",
     "ElasticNet",
+    "ExtraTrees",
+    "GradientBoosting",
+    "LinearSvm",
     "Method",
     "Model",
+    "Mrmr",
     "OutOfFold",
     "Platt",
     "Prediction",
+    "RandomForest",
+    "RbfSvm",
     "cross_validate",
     "dump",
     "fit",

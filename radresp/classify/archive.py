@@ -1,4 +1,4 @@
-"""A scikit-learn pipeline as audited bytes: skops with nothing added to its trusted types.
+"""A scikit-learn classifier as audited bytes: skops with nothing added to its trusted types.
 
 Source: skops' persistence format. Reading looks at the types an archive names before any of them
 is built, and refuses all that skops does not trust by itself. Nothing is ever unpickled.
@@ -17,9 +17,9 @@ from typing import Any
 
 import skops.io
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
+from radresp.classify.trees import Trees
 from radresp.errors import ModelError
 
 _BAD_MEMBER = (
@@ -40,13 +40,20 @@ _BAD_MEMBER = (
 )
 
 
-def dump_pipeline(pipeline: Pipeline) -> bytes:
-    """A fitted pipeline as a skops archive without clock times and memory addresses.
+def suffix_of(classifier: Any) -> str:
+    """``.npz`` for trees, which skops does not trust, ``.skops`` for everything else."""
+    return ".npz" if isinstance(classifier, Trees) else ".skops"
+
+
+def dump_classifier(classifier: Any) -> bytes:
+    """A fitted classifier as a skops archive without clock times and memory addresses.
 
     skops names arrays and marks shared objects by memory address; here they are numbered in the
     order they are mentioned, so that equal objects give equal bytes.
     """
-    data = skops.io.dumps(pipeline)
+    if isinstance(classifier, Trees):
+        return classifier.dump()
+    data = skops.io.dumps(classifier)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         schema = json.loads(archive.read("schema.json"))
         contents = {name: archive.read(name) for name in archive.namelist()}
@@ -74,8 +81,8 @@ def dump_pipeline(pipeline: Pipeline) -> bytes:
     return buffer.getvalue()
 
 
-def load_pipeline(name: str, members: Mapping[str, bytes]) -> Pipeline:
-    """A pipeline of the steps "scale" and "classify" from an archive, audited before it is built.
+def load_classifier(name: str, members: Mapping[str, bytes]) -> Any:
+    """A classifier from an archive, audited before it is built.
 
     Parameters
     ----------
@@ -88,18 +95,20 @@ def load_pipeline(name: str, members: Mapping[str, bytes]) -> Pipeline:
     ------
     ModelError
         ``MODEL_UNTRUSTED`` for a type skops does not trust by itself, ``MODEL_FORMAT`` for
-        anything else that is not such a pipeline.
+        anything else that is no classifier.
     """
     if name not in members:
         raise ModelError("MODEL_FORMAT", f"{name} is missing", file=name)
     data = members[name]
     try:
+        if name.endswith(".npz"):
+            return Trees.loaded(data)
         strange = skops.io.get_untrusted_types(data=data)
         if not strange:
             with warnings.catch_warnings():
                 # Versions are checked below, by recomputing a case rather than by a warning.
                 warnings.simplefilter("ignore", InconsistentVersionWarning)
-                pipeline = skops.io.loads(data, trusted=[])
+                classifier = skops.io.loads(data, trusted=[])
     except UntrustedTypesFoundException as error:
         raise ModelError("MODEL_UNTRUSTED", str(error), file=name) from None
     except _BAD_MEMBER as error:
@@ -113,7 +122,6 @@ def load_pipeline(name: str, members: Mapping[str, bytes]) -> Pipeline:
             expected="types of numpy and scikit-learn that skops trusts",
             file=name,
         )
-    steps = [step for step, _ in getattr(pipeline, "steps", [])]
-    if steps != ["scale", "classify"]:
-        raise ModelError("MODEL_FORMAT", f"steps {steps}", expected="scale, classify", file=name)
-    return pipeline
+    if not all(hasattr(classifier, name) for name in ("classes_", "decision_function")):
+        raise ModelError("MODEL_FORMAT", f"{type(classifier).__name__} is no classifier", file=name)
+    return classifier

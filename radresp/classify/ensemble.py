@@ -18,9 +18,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtri
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from radresp.classify.calibration import Platt, fit_platt
+from radresp.classify.head import Head, head_of
+from radresp.classify.scaling import Scaler, Standard, restored_scaler, scaler_of
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.table import Floats, TrainingTable
 from radresp.classify.training import Heads
@@ -35,55 +38,37 @@ class Ensemble:
     ----------
     columns : tuple of str
         Every column some member uses.
+    scaler : Scaler
+        Brings the columns to one scale, learned on all training cases.
     weights : ndarray of shape (members, columns)
-        Calibrated log-odds of residual tumour per unit of the column; 0 where unused.
+        Calibrated log-odds of residual tumour per unit of that scale; 0 where unused.
     offsets, low, high : ndarray of shape (members,)
         Constant part, and the limits of each member's log-odds.
     """
 
     columns: tuple[str, ...]
+    scaler: Scaler
     weights: Floats
     offsets: Floats
     low: Floats
     high: Floats
+    fills_gaps: bool = False
 
     def log_odds(self, x: Floats) -> Floats:
         """Log-odds by every member able to judge a case, x of shape (columns,)."""
         missing = ~np.isfinite(x)
-        able = ~(self.weights[:, missing] != 0).any(axis=1)
-        parts = self.weights[able] * np.where(missing, 0.0, x)
+        able = ~(self.weights[:, missing] != 0).any(axis=1) | self.fills_gaps
+        parts = self.weights[able] * np.nan_to_num(self.scaler.transform(x[None])[0])
         raw = parts.sum(axis=1) + self.offsets[able]
         return np.asarray(np.clip(raw, self.low[able], self.high[able]))
-
-    def interval(self, x: Floats, log_odds: float, level: float) -> tuple[float, float] | None:
-        """Interval of p_ccr around the model's own log-odds of residual tumour.
-
-        Parameters
-        ----------
-        x : ndarray of shape (columns,)
-            The case's values in the order of ``columns``.
-        log_odds : float
-            The model's calibrated log-odds of residual tumour.
-        level : float
-            Level of the interval, in (0, 1).
-
-        Returns
-        -------
-        tuple of float or None
-            Normal interval on the log-odds scale with the members' SD; None when fewer than half
-            of the members can judge the case.
-        """
-        members = self.log_odds(x)
-        if 2 * members.size < len(self.weights):
-            return None
-        half = float(ndtri(0.5 + level / 2)) * float(members.std(ddof=1))
-        return float(expit(-log_odds - half)), float(expit(-log_odds + half))
 
     def record(self) -> dict[str, Any]:
         """JSON-ready: for every member its columns by number and their weights."""
         members = [np.flatnonzero(row) for row in self.weights]
         return {
             "columns": list(self.columns),
+            "scaler": self.scaler.record(),
+            "fills_gaps": self.fills_gaps,
             "used": [used.tolist() for used in members],
             "weights": [
                 row[used].tolist() for row, used in zip(self.weights, members, strict=True)
@@ -100,13 +85,78 @@ class Ensemble:
         weights = np.zeros((len(record["used"]), len(columns)))
         for row, used, values in zip(weights, record["used"], record["weights"], strict=True):
             row[used] = values
-        ends = (np.array(record[name], dtype=float) for name in ("offsets", "low", "high"))
-        return cls(columns, weights, *ends)
+        offsets, low, high = (
+            np.array(record[name], dtype=float) for name in ("offsets", "low", "high")
+        )
+        scaler = restored_scaler(record["scaler"])
+        return cls(columns, scaler, weights, offsets, low, high, bool(record["fills_gaps"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Refits:
+    """Refitted residual heads that are no weighted sums.
+
+    Parameters
+    ----------
+    heads : tuple of Head
+        The members.
+    lines : tuple of Platt
+        The calibration of each.
+    """
+
+    heads: tuple[Head, ...]
+    lines: tuple[Platt, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column some member uses."""
+        return tuple(sorted({name for head in self.heads for name in head.columns}))
+
+    def log_odds(self, x: Floats) -> Floats:
+        """Log-odds by every member able to judge a case, x of shape (columns,)."""
+        place = {name: i for i, name in enumerate(self.columns)}
+        found = []
+        for head, line in zip(self.heads, self.lines, strict=True):
+            values = x[[place[name] for name in head.columns]]
+            if np.isfinite(values).all():
+                scores = head.scores(values[None], 2)
+                found.append(float(line.log_odds(scores[:, 1] - scores[:, 0])[0]))
+        return np.array(found)
+
+
+def interval_of(
+    ensemble: Ensemble | Refits, x: Floats, log_odds: float, level: float
+) -> tuple[float, float] | None:
+    """Interval of p_ccr around the model's own log-odds of residual tumour.
+
+    Parameters
+    ----------
+    ensemble : Ensemble or Refits
+        The members.
+    x : ndarray of shape (columns,)
+        The case's values in the order of its ``columns``.
+    log_odds : float
+        The model's calibrated log-odds of residual tumour.
+    level : float
+        Level of the interval, in (0, 1).
+
+    Returns
+    -------
+    tuple of float or None
+        Normal interval on the log-odds scale with the members' SD; None when fewer than half of
+        the members can judge the case.
+    """
+    members = ensemble.log_odds(x)
+    size = len(ensemble.weights) if isinstance(ensemble, Ensemble) else len(ensemble.heads)
+    if 2 * members.size < size:
+        return None
+    half = float(ndtri(0.5 + level / 2)) * float(members.std(ddof=1))
+    return float(expit(-log_odds - half)), float(expit(-log_odds + half))
 
 
 def fit_ensemble(
     method: Method, settings: ClassifierSettings, table: TrainingTable, heads: Heads, seed: int
-) -> Ensemble:
+) -> Ensemble | Refits:
     """Refit the chosen residual head on bootstrap draws of patients.
 
     Parameters
@@ -121,20 +171,40 @@ def fit_ensemble(
         Makes the draws repeatable.
     """
     rng = np.random.default_rng(seed_of(seed, 2))
-    weights = np.zeros((settings.ensemble, len(table.columns)))
-    ends = np.zeros((3, settings.ensemble))
-    for member in range(settings.ensemble):
+    pipelines, lines = [], []
+    for _ in range(settings.ensemble):
         counts = draw_patients(table.residual, table.groups, rng)
         rows = np.repeat(np.arange(counts.size), counts)
         pipeline, _ = fit_pipeline(
             method, settings, heads.candidate, table.x[rows], table.residual[rows], seed
         )
-        platt = fit_platt(heads.scores, table.residual, counts.astype(float))
-        weights[member], offset = linear_form(pipeline, platt)
-        ends[:, member] = offset, platt.low, platt.high
-    used = (weights != 0).any(axis=0)
+        pipelines.append(pipeline)
+        lines.append(fit_platt(heads.scores, table.residual, counts.astype(float)))
+    if not hasattr(pipelines[0]["classify"], "coef_"):
+        return Refits(tuple(head_of(p, table.columns) for p in pipelines), tuple(lines))
+    return _weighted(pipelines, lines, table, settings)
+
+
+def _weighted(
+    pipelines: list[Pipeline],
+    lines: list[Platt],
+    table: TrainingTable,
+    settings: ClassifierSettings,
+) -> Ensemble:
+    """Members as weights on the scale of all training cases."""
+    used = np.any([pipeline["select"].get_support() for pipeline in pipelines], axis=0)
+    values = table.x[:, used]
+    filled = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
+    step = clone(pipelines[0]["scale"]).fit(filled)
+    scaler = scaler_of(step)
+    weights = np.zeros((len(pipelines), int(used.sum())))
+    offsets = np.zeros(len(pipelines))
+    for i, (pipeline, line) in enumerate(zip(pipelines, lines, strict=True)):
+        own, offsets[i] = linear_form(pipeline, line, scaler, used)
+        weights[i] = own
+    low, high = (np.array([getattr(line, end) for line in lines]) for end in ("low", "high"))
     names = tuple(np.array(table.columns)[used].tolist())
-    return Ensemble(names, weights[:, used], *ends)
+    return Ensemble(names, scaler, weights, offsets, low, high, settings.fills_gaps)
 
 
 def draw_patients(
@@ -149,11 +219,23 @@ def draw_patients(
             return np.asarray(counts, dtype=np.int64)
 
 
-def linear_form(pipeline: Pipeline, platt: Platt) -> tuple[Floats, float]:
-    """Weights on the raw columns and the constant of a pipeline's calibrated log-odds."""
-    select, scale, classifier = pipeline["select"], pipeline["scale"], pipeline["classify"]
-    slope = platt.slope * classifier.coef_[0] / scale.scale_
-    weights = np.zeros(select.get_support().size)
-    weights[select.get_support()] = slope
+def linear_form(
+    pipeline: Pipeline, platt: Platt, scaler: Scaler, used: NDArray[np.bool_]
+) -> tuple[Floats, float]:
+    """Weights on scaled columns, and the constant, of a pipeline's calibrated log-odds.
+
+    Normal scores of a draw and of all cases are one scale but for the draw's own noise, so weights
+    on the one count as weights on the other.
+    """
+    classifier, own = pipeline["classify"], scaler_of(pipeline["scale"])
+    support = pipeline["select"].get_support()
+    weights = np.zeros(support.size)
+    weights[support] = platt.slope * classifier.coef_[0]
     constant = platt.slope * float(classifier.intercept_[0]) + platt.intercept
-    return weights, constant - float((slope * scale.mean_).sum())
+    if isinstance(own, Standard) and isinstance(scaler, Standard):
+        mean, scale = np.zeros(support.size), np.ones(support.size)
+        mean[used], scale[used] = scaler.mean, scaler.scale
+        slope = weights[support] / own.scale
+        constant += float((slope * (mean[support] - own.mean)).sum())
+        weights[support] = slope * scale[support]
+    return weights[used], constant

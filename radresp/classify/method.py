@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from radresp.classify.settings import ClassifierSettings
@@ -31,10 +31,15 @@ class Method:
     grid : callable
         Settings to the combinations to try, simplest first.
     build : callable
-        Settings, combination and seed to an unfitted linear scikit-learn classifier, which is put
-        behind :func:`radresp.classify.selection.front`.
+        Settings, combination and seed to an unfitted scikit-learn classifier. One with ``coef_``
+        gets intervals and contributions from its weights, another from refits.
+    front : str
+        What stands before it: ``selected`` (chosen columns, mean 0 and SD 1), ``mrmr`` (chosen for
+        relevance and little redundancy, often enough), or ``ranks`` (all usable columns as normal
+        scores, where a gap of a new case counts as its training median).
     """
 
     settings: type[ClassifierSettings]
     grid: Callable[[Any], tuple[Candidate, ...]]
     build: Callable[[Any, Candidate, int], Any]
+    front: str = field(default="selected")

@@ -18,7 +18,8 @@ from sklearn.pipeline import Pipeline
 
 from radresp import __version__
 from radresp.classify.calibration import Platt
-from radresp.classify.ensemble import Ensemble, fit_ensemble
+from radresp.classify.ensemble import Ensemble, Refits, fit_ensemble
+from radresp.classify.head import Head, head_of
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.support import Support
 from radresp.classify.table import RESIDUAL, Floats, TrainingTable, listed
@@ -27,52 +28,6 @@ from radresp.classify.tuning import Method, class_scores
 from radresp.core import Note, NoteKind, Step
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-
-
-@dataclass(frozen=True, eq=False)
-class Head:
-    """A fitted scaler and classifier with the names of its columns.
-
-    Parameters
-    ----------
-    columns : tuple of str
-        Columns in the order the pipeline wants them.
-    pipeline : Pipeline
-        Scale, classify.
-    """
-
-    columns: tuple[str, ...]
-    pipeline: Pipeline
-
-    def standardised(self, values: Floats) -> Floats:
-        """Values of shape (cases, columns) in training SDs from the training mean."""
-        scale = self.pipeline["scale"]
-        return np.asarray((values - scale.mean_) / scale.scale_)
-
-    def scores(self, values: Floats, classes: int) -> Floats:
-        """Log-probabilities up to a constant a case, shape (cases, classes)."""
-        return class_scores(
-            _RowByRow(self.pipeline["classify"]), self.standardised(values), classes
-        )
-
-
-@dataclass(frozen=True)
-class _RowByRow:
-    """A linear classifier whose answer for a row never depends on the rows beside it.
-
-    Matrix products may round differently by block size; a sum along each row does not.
-    """
-
-    classifier: Any
-
-    @property
-    def classes_(self) -> Any:
-        return self.classifier.classes_
-
-    def decision_function(self, z: Floats) -> Floats:
-        products = z[:, None, :] * self.classifier.coef_[None]
-        raw = products.sum(axis=2) + self.classifier.intercept_
-        return np.asarray(raw[:, 0] if raw.shape[1] == 1 else raw)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +80,7 @@ class Model:
     seed: int
     residual: Head
     platt: Platt
-    ensemble: Ensemble
+    ensemble: Ensemble | Refits
     support: Support
     quantiles: dict[str, tuple[float, ...]]
     hyperparameters: dict[str, dict[str, float]]
@@ -160,6 +115,11 @@ class Model:
             return combine(self.classes, p, None)
         values = x[:, self.places(self.subtype.columns)]
         return combine(self.classes, p, self.subtype.scores(values, len(self.classes)))
+
+    @property
+    def fills_gaps(self) -> bool:
+        """Whether a gap of a new case counts as the training median."""
+        return self.settings.fills_gaps
 
     def places(self, names: tuple[str, ...]) -> list[int]:
         """Positions of columns among ``columns``."""
@@ -200,10 +160,14 @@ def fit_table(
     chosen = {"residual": heads.candidate.record()}
     subtype = None
     if heads.subtype is not None and heads.subtype_candidate is not None:
-        subtype = _head(heads.subtype, table.columns)
+        subtype = head_of(heads.subtype, table.columns)
         chosen["subtype"] = heads.subtype_candidate.record()
     inside = np.nanquantile(table.x[:, selected], QUANTILES, axis=0).T
-    notes = (*table.notes, *heads.notes, *_fit_notes(heads.residual, table, selected))
+    notes = (
+        *table.notes,
+        *heads.notes,
+        *_fit_notes(heads.residual, table, selected, fills=settings.fills_gaps),
+    )
     seconds = time.perf_counter() - start
     return Model(
         method=name,
@@ -214,7 +178,7 @@ def fit_table(
         counts=table.counts,
         patients=int(np.unique(table.groups).size),
         seed=seed,
-        residual=_head(heads.residual, table.columns),
+        residual=head_of(heads.residual, table.columns),
         platt=heads.platt,
         ensemble=ensemble,
         support=support,
@@ -236,17 +200,12 @@ def current_versions() -> dict[str, str]:
     }
 
 
-def _head(pipeline: Pipeline, columns: tuple[str, ...]) -> Head:
-    """The part of a fitted pipeline that scoring needs: no selection, and no filling of gaps."""
-    names = np.array(columns)[pipeline["select"].get_support()].tolist()
-    kept = [(step, pipeline[step]) for step in ("scale", "classify")]
-    return Head(tuple(names), Pipeline(kept))
-
-
-def _fit_notes(residual: Pipeline, table: TrainingTable, selected: Any) -> tuple[Note, ...]:
+def _fit_notes(
+    residual: Pipeline, table: TrainingTable, selected: Any, *, fills: bool
+) -> tuple[Note, ...]:
     notes = []
     classifier = residual["classify"]
-    if not classifier.coef_.any():
+    if hasattr(classifier, "coef_") and not classifier.coef_.any():
         notes.append(
             Note(
                 NoteKind.WARNING,
@@ -257,7 +216,8 @@ def _fit_notes(residual: Pipeline, table: TrainingTable, selected: Any) -> tuple
             )
         )
     z = residual[:-1].transform(table.x)
-    score, residual_cases = classifier.decision_function(z), table.residual == 1
+    scores = class_scores(classifier, z, 2)
+    score, residual_cases = scores[:, 1] - scores[:, 0], table.residual == 1
     if score[residual_cases].min() > score[~residual_cases].max():
         notes.append(
             Note(
@@ -277,7 +237,8 @@ def _fit_notes(residual: Pipeline, table: TrainingTable, selected: Any) -> tuple
                 "FEATURE_IMPUTED",
                 f"selected columns with training gaps: {listed(names)}",
                 "",
-                "filled by the median while learning; a new case without them is not scored",
+                "filled by the median while learning; "
+                + ("as for a new case" if fills else "a new case without them is not scored"),
             )
         )
     return tuple(notes)

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from radresp.classify.ensemble import interval_of
+from radresp.classify.head import Head
 from radresp.classify.model import Model
 from radresp.classify.table import RESIDUAL, Floats, listed
 from radresp.core import Note, NoteKind
@@ -23,8 +25,9 @@ from radresp.errors import ModelError
 class Contribution(NamedTuple):
     """How far one feature moved a case's log-odds of residual tumour.
 
-    ``contribution`` is coefficient x standardised value x calibration slope; positive is towards
-    residual tumour. The training values are the 5, 50 and 95 % quantiles.
+    ``contribution`` is coefficient x standardised value x calibration slope, or, where the model is
+    no weighted sum, the change against the feature's training median; positive is towards residual
+    tumour. The training values are the 5, 50 and 95 % quantiles.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Prediction:
         Reasons to abstain, each with its code.
     contributions : tuple of Contribution
         The strongest first.
+    filled : tuple of str
+        Features the case lacks, whose training median stood in.
     """
 
     case_id: str
@@ -58,6 +63,7 @@ class Prediction:
     interval: tuple[float, float] | None
     notes: tuple[Note, ...]
     contributions: tuple[Contribution, ...]
+    filled: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", MappingProxyType(dict(self.classes)))
@@ -125,7 +131,7 @@ def _predict_case(model: Model, case: str, row: Floats) -> Prediction:
     lacking = [
         name for name, value in zip(model.selected, needed, strict=True) if not np.isfinite(value)
     ]
-    if lacking:
+    if lacking and not _may_fill(model, needed):
         note = Note(
             NoteKind.ABSTAIN,
             "MISSING_FEATURE",
@@ -140,11 +146,12 @@ def _predict_case(model: Model, case: str, row: Floats) -> Prediction:
     notes = model.support.check(row)
     members = row[model.places(model.ensemble.columns)]
     log_odds = float(model.log_odds(row[None])[0])
-    interval = model.ensemble.interval(members, log_odds, model.settings.interval_level)
+    interval = interval_of(model.ensemble, members, log_odds, model.settings.interval_level)
     if interval is None:
         notes += (_unsure(model),)
     classes = dict(zip(model.classes, p.tolist(), strict=True))
-    return Prediction(case, classes, interval, notes, _contributions(model, row))
+    found = _contributions(model, row)
+    return Prediction(case, classes, interval, notes, found, tuple(lacking))
 
 
 def _unsure(model: Model) -> Note:
@@ -156,16 +163,39 @@ def _unsure(model: Model) -> Note:
     )
 
 
+def _may_fill(model: Model, needed: Floats) -> bool:
+    """Whether what is missing carries little enough of the model's weight."""
+    if not model.fills_gaps:
+        return False
+    weights = np.abs(model.residual.classifier.coef_[0])
+    missing = ~np.isfinite(needed[[model.selected.index(c) for c in model.residual.columns]])
+    total = float(weights.sum())
+    return total == 0 or float(weights[missing].sum()) <= model.settings.max_missing_weight * total
+
+
 def _contributions(model: Model, row: Floats) -> tuple[Contribution, ...]:
     head = model.residual
     values = row[model.places(head.columns)]
-    z = head.standardised(values[None])[0]
-    parts = model.platt.slope * head.pipeline["classify"].coef_[0] * z
+    parts = model.platt.slope * _moves(head, values, model)
     order = np.argsort(-np.abs(parts), kind="stable")[: model.settings.top_contributions]
     found = []
     for i in order:
+        if not np.isfinite(values[i]):
+            continue
         low, _, median, _, high = model.quantiles[head.columns[i]]
         found.append(
             Contribution(head.columns[i], float(values[i]), float(parts[i]), median, low, high)
         )
     return tuple(found)
+
+
+def _moves(head: Head, values: Floats, model: Model) -> Floats:
+    """How far each feature moves the score: weight times value, or against its training median."""
+    if head.linear:
+        return np.asarray(head.classifier.coef_[0] * head.standardised(values[None])[0])
+    without = np.tile(values, (values.size + 1, 1))
+    medians = [model.quantiles[name][2] for name in head.columns]
+    without[np.arange(values.size), np.arange(values.size)] = medians
+    scores = head.scores(without, 2)
+    margin = scores[:, 1] - scores[:, 0]
+    return np.asarray(margin[-1] - margin[:-1])

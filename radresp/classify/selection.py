@@ -7,6 +7,7 @@ with one already taken. Columns that are constant, or missing too often, in the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from radresp.classify.scaling import NormalScores
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.table import Floats
 from radresp.errors import CohortError
@@ -100,16 +102,124 @@ class ColumnSelector(SelectorMixin, BaseEstimator):
         return tags
 
 
-def front(settings: ClassifierSettings, features: int) -> Pipeline:
-    """The unfitted steps before a classifier: select, impute by median, scale to mean 0, SD 1."""
-    select = ColumnSelector(features, settings.max_missing, settings.max_correlation)
+class UsableColumns(SelectorMixin, BaseEstimator):
+    """Keeps every column that varies in the fold and is not missing too often.
+
+    Parameters
+    ----------
+    max_missing : float
+        A column missing in a larger share of the fold is left out, 0 to 0.5.
+
+    Attributes
+    ----------
+    support_ : ndarray of bool
+        The kept columns.
+    constant_ : ndarray of bool
+        Columns left out because they do not vary in the fold.
+    """
+
+    def __init__(self, max_missing: float = 0.1) -> None:
+        self.max_missing = max_missing
+
+    def fit(self, x: Floats, y: NDArray[Any] | None = None) -> Self:
+        """Learn which columns to keep from x of shape (cases, columns).
+
+        Raises
+        ------
+        CohortError
+            ``NO_FEATURES`` when no column is left.
+        """
+        del y
+        values = validate_data(self, x, ensure_all_finite="allow-nan", dtype=float)
+        present = np.isnan(values).mean(axis=0) <= self.max_missing
+        _, varies = _standardised(values)
+        self.constant_ = ~varies & present
+        self.support_ = present & varies
+        if not self.support_.any():
+            raise CohortError("NO_FEATURES", "a fold has no varying column without gaps")
+        return self
+
+    def _get_support_mask(self) -> NDArray[np.bool_]:
+        check_is_fitted(self)
+        return self.support_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class StableMrmr(ColumnSelector):
+    """Keeps the columns that minimum redundancy, maximum relevance chooses in most half-samples.
+
+    Columns are ranked by falling F divided by their mean absolute correlation with those already
+    taken (Ding and Peng 2005, quotient form), in ``DRAWS`` draws of half the cases without
+    replacement (stability selection, Meinshausen and Buehlmann 2010); the most frequent are kept.
+    Parameters and attributes are those of :class:`ColumnSelector`.
+    """
+
+    DRAWS, CANDIDATES = 20, 200
+
+    def _unrepeated(self, z: Floats, order: NDArray[np.intp]) -> list[int]:
+        candidates = order[: self.CANDIDATES]
+        rng = np.random.default_rng(0)
+        chosen = np.zeros(z.shape[1])
+        for _ in range(self.DRAWS):
+            half = self._half(rng)
+            part, _ = _standardised(z[np.ix_(half, candidates)])
+            taken = _mrmr(part, self._labels[half], self.features, self.max_correlation)
+            chosen[candidates[taken]] += 1
+        ranked = candidates[np.argsort(-chosen[candidates], kind="stable")]
+        return super()._unrepeated(z, ranked[chosen[ranked] > 0])
+
+    def fit(self, x: Floats, y: NDArray[Any]) -> Self:
+        """As :meth:`ColumnSelector.fit`."""
+        self._labels = np.asarray(y)
+        super().fit(x, y)
+        del self._labels
+        return self
+
+    def _half(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Half the cases of every class."""
+        parts = []
+        for label in np.unique(self._labels):
+            of = rng.permutation(np.flatnonzero(self._labels == label))
+            parts.append(of[: max(2, of.size // 2)])
+        return np.concatenate(parts)
+
+
+def _mrmr(z: Floats, labels: NDArray[Any], features: int, limit: float) -> list[int]:
+    """Columns of z in the order they are taken."""
+    strength = anova_f(z, labels)
+    redundancy, taken = np.zeros(z.shape[1]), list[int]()
+    free = np.ones(z.shape[1], dtype=bool)
+    while len(taken) < features and free.any():
+        worth = strength / np.maximum(redundancy / max(len(taken), 1), 0.01 if taken else 1.0)
+        best = int(np.argmax(np.where(free, worth, -np.inf)))
+        taken.append(best)
+        likeness = np.abs(z.T @ z[:, best]) / len(z)
+        redundancy += likeness
+        free &= likeness <= limit
+        free[best] = False
+    return taken
+
+
+def front(settings: ClassifierSettings, features: int, kind: str = "selected") -> Pipeline:
+    """The unfitted steps before a classifier: select, impute by median, scale."""
+    select, scale = _FRONTS[kind](settings, features)
     return Pipeline(
-        [
-            ("select", select),
-            ("impute", SimpleImputer(strategy="median")),
-            ("scale", StandardScaler()),
-        ]
+        [("select", select), ("impute", SimpleImputer(strategy="median")), ("scale", scale)]
     )
+
+
+_FRONTS: dict[str, Callable[[ClassifierSettings, int], tuple[Any, Any]]] = {
+    "selected": lambda s, n: (
+        ColumnSelector(n, s.max_missing, s.max_correlation),
+        StandardScaler(),
+    ),
+    "mrmr": lambda s, n: (StableMrmr(n, s.max_missing, s.max_correlation), StandardScaler()),
+    "ranks": lambda s, n: (UsableColumns(s.max_missing), NormalScores()),
+}
 
 
 def anova_f(z: Floats, labels: NDArray[Any]) -> Floats:

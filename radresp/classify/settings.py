@@ -6,7 +6,7 @@ Use a subclass that adds a method's own fields, such as
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ from radresp.core import Settings
 
 class ClassifierSettings(Settings):
     """Settings shared by every classifier of the room."""
+
+    fills_gaps: ClassVar[bool] = False
 
     outer_folds: int = Field(5, ge=2, le=20, description="Folds of the honest evaluation.")
     repeats: int = Field(3, ge=1, le=100, description="Repeats of the evaluation, new folds each.")
@@ -52,6 +54,13 @@ class ClassifierSettings(Settings):
         le=1,
         description="Share of columns outside the training range from which a case is outside; "
         "raised to the leave-one-out percentile where training cases themselves exceed it.",
+    )
+    max_missing_weight: float = Field(
+        0.1,
+        ge=0,
+        le=0.5,
+        description="Largest share of a model's weights on features a new case lacks, where gaps "
+        "are filled at all (auto).",
     )
     top_contributions: int = Field(10, ge=1, le=100, description="Contributions shown per case.")
     min_per_class: int = Field(

@@ -16,18 +16,20 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from radresp.classify.archive import dump_pipeline, load_pipeline
+from radresp.classify.archive import dump_classifier, load_classifier, suffix_of
 from radresp.classify.calibration import Platt
-from radresp.classify.ensemble import Ensemble
-from radresp.classify.model import Head, Model, current_versions
+from radresp.classify.ensemble import Ensemble, Refits
+from radresp.classify.head import Head
+from radresp.classify.model import Model, current_versions
 from radresp.classify.prediction import predict
+from radresp.classify.scaling import Scaler, Standard, restored_scaler
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.support import Support
 from radresp.classify.table import RESIDUAL, VOCABULARIES
 from radresp.core import Note, NoteKind, Step
 from radresp.errors import ModelError, RadrespError
 
-FORMAT = 1
+FORMAT = 2
 JSON_MEMBER = "model.json"
 HEADS = ("residual", "subtype")
 _TOLERANCE = 1e-6
@@ -44,7 +46,8 @@ def dump(model: Model) -> dict[str, bytes]:
     Returns
     -------
     dict of str to bytes
-        ``model.json``, ``residual.skops`` and, with three outcomes, ``subtype.skops``.
+        ``model.json``, ``residual.skops`` (``.npz`` where it is trees), with three outcomes
+        ``subtype``, and ``refit_000`` and so on where intervals rest on refits.
     """
     record: dict[str, Any] = {
         "format": FORMAT,
@@ -58,7 +61,6 @@ def dump(model: Model) -> dict[str, bytes]:
         "patients": model.patients,
         "seed": model.seed,
         "platt": asdict(model.platt),
-        "ensemble": model.ensemble.record(),
         "support": model.support.record(),
         "quantiles": model.quantiles,
         "hyperparameters": model.hyperparameters,
@@ -71,8 +73,16 @@ def dump(model: Model) -> dict[str, bytes]:
     for name in HEADS:
         head: Head | None = getattr(model, name)
         if head is not None:
-            record["heads"][name] = list(head.columns)
-            members[f"{name}.skops"] = dump_pipeline(head.pipeline)
+            record["heads"][name] = _dump_head(name, head, members)
+    if isinstance(model.ensemble, Ensemble):
+        record["ensemble"] = model.ensemble.record()
+    else:
+        record["refits"] = [
+            _dump_head(f"refit_{i:03d}", head, members) | {"platt": asdict(line)}
+            for i, (head, line) in enumerate(
+                zip(model.ensemble.heads, model.ensemble.lines, strict=True)
+            )
+        ]
     text = json.dumps(record, sort_keys=True, allow_nan=False, indent=1)
     return {JSON_MEMBER: text.encode(), **members}
 
@@ -119,6 +129,14 @@ def _record(members: Mapping[str, bytes]) -> dict[str, Any]:
     version = record.get("format") if isinstance(record, dict) else None
     if not isinstance(version, int):
         raise ModelError("MODEL_FORMAT", "no format number", file=JSON_MEMBER)
+    if version < FORMAT:
+        raise ModelError(
+            "MODEL_FORMAT",
+            f"model format {version}, of an earlier version",
+            expected=str(FORMAT),
+            action="train the model again",
+            file=JSON_MEMBER,
+        )
     if version > FORMAT:
         raise ModelError(
             "MODEL_NEWER",
@@ -138,10 +156,7 @@ def _assemble(
     name = record["method"]
     if name not in kinds:
         raise ModelError("MODEL_FORMAT", f"unknown method {name}", expected=", ".join(kinds))
-    heads = {
-        head: Head(tuple(columns), load_pipeline(f"{head}.skops", members))
-        for head, columns in record["heads"].items()
-    }
+    heads = {head: _load_head(head, kept, members) for head, kept in record["heads"].items()}
     settings = kinds[name].model_validate(record["settings"])
     notes = tuple(
         Note(NoteKind(n["severity"]), n["code"], n["found"], n["expected"], n["action"], n["file"])
@@ -156,8 +171,8 @@ def _assemble(
         counts={label: int(count) for label, count in record["counts"].items()},
         patients=int(record["patients"]),
         seed=int(record["seed"]),
-        platt=Platt(**{key: float(value) for key, value in record["platt"].items()}),
-        ensemble=Ensemble.restored(record["ensemble"]),
+        platt=_platt(record["platt"]),
+        ensemble=_load_ensemble(record, members),
         support=Support.restored(record["support"]),
         quantiles={column: tuple(values) for column, values in record["quantiles"].items()},
         hyperparameters=record["hyperparameters"],
@@ -168,11 +183,38 @@ def _assemble(
     )
 
 
+def _dump_head(name: str, head: Head, members: dict[str, bytes]) -> dict[str, Any]:
+    """Put the classifier of a head among the members; the rest is JSON-ready."""
+    file = name + suffix_of(head.classifier)
+    members[file] = dump_classifier(head.classifier)
+    return {"columns": list(head.columns), "scaler": head.scaler.record(), "file": file}
+
+
+def _load_head(name: str, kept: Mapping[str, Any], members: Mapping[str, bytes]) -> Head:
+    file = str(kept["file"])
+    if file.partition(".")[0] != name:
+        raise ValueError("the head names another member")
+    classifier = load_classifier(file, members)
+    return Head(tuple(kept["columns"]), restored_scaler(kept["scaler"]), classifier)
+
+
+def _load_ensemble(record: Mapping[str, Any], members: Mapping[str, bytes]) -> Ensemble | Refits:
+    if "ensemble" in record:
+        return Ensemble.restored(record["ensemble"])
+    kept = record["refits"]
+    heads = tuple(_load_head(f"refit_{i:03d}", one, members) for i, one in enumerate(kept))
+    return Refits(heads, tuple(_platt(one["platt"]) for one in kept))
+
+
+def _platt(record: Mapping[str, Any]) -> Platt:
+    return Platt(**{key: float(value) for key, value in record.items()})
+
+
 def _check_labels(model: Model, record: dict[str, Any]) -> None:
     known = any(set(model.classes) <= set(words) for words in VOCABULARIES)
-    coded = model.residual.pipeline["classify"].classes_.tolist() == [0, 1]
+    coded = model.residual.classifier.classes_.tolist() == [0, 1]
     if model.subtype is not None:
-        seen = model.subtype.pipeline["classify"].classes_
+        seen = model.subtype.classifier.classes_
         coded = coded and set(seen.tolist()) <= set(range(len(model.classes)))
     same = set(model.counts) == set(model.classes)
     if not (known and coded and same and record["positive"] == RESIDUAL in model.classes):
@@ -185,23 +227,34 @@ def _check_labels(model: Model, record: dict[str, Any]) -> None:
 
 
 def _check_weights(model: Model) -> None:
+    support = model.support
     arrays: list[Any] = [
         list(asdict(model.platt).values()),
-        model.ensemble.weights,
-        model.ensemble.offsets,
-        model.ensemble.low,
-        model.ensemble.high,
-        model.support.centre,
-        model.support.spread,
-        model.support.precision,
-        [model.support.farthest, model.support.most_outside],
+        support.centre,
+        support.spread,
+        support.axes,
+        support.precision,
+        [support.farthest, support.most_outside],
     ]
-    for head in (model.residual, model.subtype):
-        if head is not None:
-            scale, classifier = head.pipeline["scale"], head.pipeline["classify"]
-            arrays += [scale.mean_, scale.scale_, classifier.coef_, classifier.intercept_]
+    heads = [head for head in (model.residual, model.subtype) if head is not None]
+    if isinstance(model.ensemble, Ensemble):
+        ensemble = model.ensemble
+        arrays += [ensemble.weights, ensemble.offsets, ensemble.low, ensemble.high]
+        arrays += _numbers_of(ensemble.scaler)
+    else:
+        heads += model.ensemble.heads
+        arrays += [list(asdict(line).values()) for line in model.ensemble.lines]
+    for head in heads:
+        arrays += _numbers_of(head.scaler)
+        if head.linear:
+            arrays += [head.classifier.coef_, head.classifier.intercept_]
     if not all(np.isfinite(values).all() for values in arrays):
         raise ModelError("MODEL_WEIGHTS", "a weight is NaN or infinite", expected="finite numbers")
+
+
+def _numbers_of(scaler: Scaler) -> list[Any]:
+    own = [scaler.mean, scaler.scale]
+    return own if isinstance(scaler, Standard) else [*own, scaler.grid]
 
 
 def _reference(model: Model) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from radresp.classify.table import Floats
 from radresp.core import Note, NoteKind
 
 _TOP = 3
+MOST_COLUMNS, COMPONENTS = 40, 20
+"""With more columns than the first, a case is placed along that many principal components."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +40,11 @@ class Support:
         The columns the distance is measured in.
     centre, spread : ndarray of shape (selected,)
         Training mean and SD.
-    precision : ndarray of shape (selected, selected)
-        Inverse covariance of the standardised values.
+    axes : ndarray of shape (selected, directions)
+        Directions of the standardised values the distance is measured along: every column, or with
+        more than ``MOST_COLUMNS`` the leading principal components.
+    precision : ndarray of shape (directions, directions)
+        Inverse covariance along them.
     farthest : float
         Largest accepted distance.
     """
@@ -51,6 +56,7 @@ class Support:
     selected: tuple[str, ...]
     centre: Floats
     spread: Floats
+    axes: Floats
     precision: Floats
     farthest: float
 
@@ -78,8 +84,12 @@ class Support:
         inside = x[:, selected]
         inside = np.where(np.isnan(inside), np.nanmedian(inside, axis=0), inside)
         percentile = settings.support_percentile
-        left_out = [_distance(np.delete(inside, i, axis=0), inside[i]) for i in range(len(x))]
-        centre, spread, precision = _shape(inside)
+        centre, spread = inside.mean(axis=0), inside.std(axis=0)
+        spread = np.where(spread > 0, spread, 1.0)
+        axes = _axes((inside - centre) / spread)
+        along = ((inside - centre) / spread) @ axes
+        left_out = [_distance(np.delete(along, i, axis=0), along[i]) for i in range(len(x))]
+        precision = _precision(along)
         low, high = _range(x)
         own_share = np.percentile(_left_out_shares(x), percentile)
         return cls(
@@ -90,6 +100,7 @@ class Support:
             tuple(np.array(columns)[selected].tolist()),
             centre,
             spread,
+            axes,
             precision,
             float(np.percentile(left_out, percentile)),
         )
@@ -121,8 +132,8 @@ class Support:
 
     def distance(self, values: Floats) -> tuple[float, Floats]:
         """Distance of a case from the training mean and its standardised values."""
-        z = (values - self.centre) / self.spread
-        return _mahalanobis(z, self.precision), z
+        z = np.nan_to_num((values - self.centre) / self.spread)
+        return _mahalanobis(z @ self.axes, self.precision), z
 
     def _far(self, values: Floats, distance: float, z: Floats) -> Note:
         top = np.argsort(-np.abs(z), kind="stable")[:_TOP]
@@ -148,7 +159,7 @@ class Support:
     @classmethod
     def restored(cls, record: dict[str, Any]) -> Self:
         """The inverse of :meth:`record`."""
-        arrays = ("low", "high", "centre", "spread", "precision")
+        arrays = ("low", "high", "centre", "spread", "axes", "precision")
         return cls(
             tuple(record["columns"]),
             selected=tuple(record["selected"]),
@@ -162,11 +173,28 @@ def _listed(values: Floats) -> list[Any]:
     return [_listed(v) if np.ndim(v) else None if np.isnan(v) else float(v) for v in values]
 
 
+def _axes(z: Floats) -> Floats:
+    """Every column, or the leading principal components on unit variance."""
+    if z.shape[1] <= MOST_COLUMNS:
+        return np.eye(z.shape[1])
+    _, singular, axes = np.linalg.svd(z, full_matrices=False)
+    kept = min(COMPONENTS, int((singular > 1e-9 * singular[0]).sum()))
+    # The sign of a component is free; its largest weight is made positive.
+    signs = np.sign(axes[np.arange(len(axes)), np.argmax(np.abs(axes), axis=1)])
+    return np.asarray(
+        (axes * (signs * np.sqrt(len(z)) / np.maximum(singular, 1e-300))[:, None])[:kept].T
+    )
+
+
+def _precision(along: Floats) -> Floats:
+    covariance, _ = ledoit_wolf(along, assume_centered=True)
+    return np.asarray(np.linalg.pinv(covariance, hermitian=True))
+
+
 def _shape(x: Floats) -> tuple[Floats, Floats, Floats]:
     centre, spread = x.mean(axis=0), x.std(axis=0)
     spread = np.where(spread > 0, spread, 1.0)
-    covariance, _ = ledoit_wolf((x - centre) / spread, assume_centered=True)
-    return centre, spread, np.linalg.pinv(covariance, hermitian=True)
+    return centre, spread, _precision((x - centre) / spread)
 
 
 def _distance(others: Floats, case: Floats) -> float:

@@ -61,7 +61,8 @@ class Heads:
     def probabilities(self, x: Floats) -> Floats:
         """Probability of each class for x of shape (cases, columns); rows sum to 1."""
         z = self.residual[:-1].transform(x)
-        p = self.platt.probability(self.residual[-1].decision_function(z))
+        scores = class_scores(self.residual[-1], z, 2)
+        p = self.platt.probability(scores[:, 1] - scores[:, 0])
         if self.subtype is None:
             return combine(self.classes, p, None)
         z = self.subtype[:-1].transform(x)

@@ -151,7 +151,7 @@ def fit_pipeline(
     seed: int,
 ) -> tuple[Pipeline, bool]:
     """One pipeline (select, impute, scale, classify) and whether its solver settled."""
-    steps = front(settings, candidate.features)
+    steps = front(settings, candidate.features, method.front)
     classifier = method.build(settings, candidate, seed)
     settled = _fit_quietly(classifier, steps.fit_transform(x, labels), labels)
     return Pipeline([*steps.steps, ("classify", classifier)]), settled
@@ -179,7 +179,7 @@ def _fit_all(
 ) -> Iterator[tuple[Pipeline, Any, bool]]:
     """Every candidate fitted, in the grid's order; the front steps are shared where they can be."""
     for features, candidates in groupby(method.grid(settings), key=lambda c: c.features):
-        steps = front(settings, features)
+        steps = front(settings, features, method.front)
         z = steps.fit_transform(x, labels)
         for candidate in candidates:
             classifier = method.build(settings, candidate, seed)
@@ -192,10 +192,14 @@ def _fit_quietly(classifier: Any, z: Floats, labels: NDArray[np.int64]) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(z, labels)
-        if np.max(classifier.n_iter_) < classifier.max_iter:
+        if getattr(classifier, "max_iter", -1) <= 0 or _settled(classifier):
             return True
         classifier.set_params(max_iter=10 * classifier.max_iter)
         classifier.fit(z, labels)
+    return _settled(classifier)
+
+
+def _settled(classifier: Any) -> bool:
     return bool(np.max(classifier.n_iter_) < classifier.max_iter)
 
 

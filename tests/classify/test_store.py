@@ -120,7 +120,8 @@ def test_a_flipped_bit_leaves_a_model_or_a_refusal(name: str, place: int, bit: i
 
 
 def test_a_newer_format_is_refused() -> None:
-    assert refusal(edited(lambda r: r.update(format=2))).code == "MODEL_NEWER"
+    assert refusal(edited(lambda r: r.update(format=3))).code == "MODEL_NEWER"
+    assert "train the model again" in refusal(edited(lambda r: r.update(format=1))).message
     assert refusal(edited(lambda r: r.pop("format"))).code == "MODEL_FORMAT"
     assert refusal(MEMBERS | {"model.json": b"[]"}).code == "MODEL_FORMAT"
 
@@ -153,7 +154,7 @@ def test_other_label_coding_is_refused() -> None:
     assert refusal(edited(lambda r: r.update(classes=swapped))).code == "LABEL_CODING"
     rng = np.random.default_rng(0)
     size = len(MODEL.residual.columns)
-    coded = Pipeline([("scale", StandardScaler()), ("classify", LogisticRegression())])
+    coded = LogisticRegression()
     coded.fit(rng.normal(size=(20, size)), np.repeat(["pCR", "no"], 10))
     members = MEMBERS | {"residual.skops": skops.io.dumps(coded)}
     assert refusal(members).code == "LABEL_CODING"
@@ -161,9 +162,9 @@ def test_other_label_coding_is_refused() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_weights_that_are_no_numbers_are_refused(bad: float) -> None:
-    pipeline = skops.io.loads(MEMBERS["residual.skops"], trusted=[])
-    pipeline["classify"].coef_[0, 0] = bad
-    members = MEMBERS | {"residual.skops": skops.io.dumps(pipeline)}
+    classifier = skops.io.loads(MEMBERS["residual.skops"], trusted=[])
+    classifier.coef_[0, 0] = bad
+    members = MEMBERS | {"residual.skops": skops.io.dumps(classifier)}
     assert refusal(members).code == "MODEL_WEIGHTS"
 
 
@@ -175,7 +176,10 @@ def test_weights_that_are_no_numbers_are_refused(bad: float) -> None:
         lambda r: r["settings"].update(unknown=1),
         lambda r: r.pop("support"),
         lambda r: r.update(columns=r["columns"][1:]),
-        lambda r: r["heads"].update(residual=r["heads"]["residual"][:-1]),
+        lambda r: r["heads"]["residual"].update(columns=r["heads"]["residual"]["columns"][:-1]),
+        lambda r: r["heads"]["residual"].update(file="subtype.skops"),
+        lambda r: r["heads"]["residual"]["scaler"].update(kind="wishful"),
+        lambda r: r["heads"]["residual"]["scaler"].update(mean=[0.0]),
         lambda r: r.update(quantiles={}),
         lambda r: r.update(heads=[]),
         lambda r: r["ensemble"].update(low=r["ensemble"]["low"][:-1]),

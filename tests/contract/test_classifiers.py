@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -23,14 +24,21 @@ from radresp.errors import CohortError, ModelError
 
 SMALL = {"outer_folds": 3, "inner_folds": 3, "repeats": 1, "features": (5,), "ensemble": 10}
 
+FEW_TREES = {
+    "random_forest": {"trees": 20, "leaf_cases": (3,)},
+    "extra_trees": {"trees": 20, "leaf_cases": (3,)},
+    "gradient_boosting": {"trees": (20,)},
+}
+
 methods = pytest.mark.parametrize("name", list(METHODS))
 outcomes = pytest.mark.parametrize("three", [False, True], ids=["binary", "three outcomes"])
 
 
 def small(name: str) -> ClassifierSettings:
-    return METHODS[name].settings(**SMALL)
+    return METHODS[name].settings(**SMALL, **FEW_TREES.get(name, {}))
 
 
+@cache
 def trained(name: str, three: bool = False) -> tuple[Model, pd.DataFrame]:
     model = fit(*make_table(n=50, p=20, three=three), small(name), endpoint="pCR", seed=1)
     return model, make_table(n=30, p=20, seed=7).x
