@@ -36,6 +36,9 @@ class Auto(ClassifierSettings):
         max_length=20,
         description="Inverse penalties to try, times the number of features; small is strict.",
     )
+    inner_repeats: int = Field(
+        3, ge=1, le=100, description="How often the inner folds are drawn anew."
+    )
     class_weight: Literal["balanced"] | None = Field(
         "balanced",
         description="'balanced' keeps the chance number of events of a fold out of the score; "

@@ -2,9 +2,15 @@
 
 Source: Platt 1999, with his smoothed targets (N+ + 1)/(N+ + 2) and 1/(N- + 2), which keep the line
 finite when the classes separate. The scores must be out-of-fold: a score learned on a case says
-nothing about how that score behaves on a new one. A negative slope would turn the ranking round on
-the evidence of noise; it is held at a small positive value instead and the caller is told. A
-probability is never more certain than that of the most extreme out-of-fold score.
+nothing about how that score behaves on a new one. A probability is never more certain than that of
+the most extreme out-of-fold score.
+
+The slope has a prior: per standard deviation of the score, a Cauchy distribution around 0.5, scale
+0.25 (Gelman et al., Ann Appl Stat 2008;2:1360, for Cauchy priors on such slopes). A half is worth
+an AUC of 0.64, what a table of image features is usually worth. From a hundred cases the slope
+alone would be off by a quarter; drawn to what is usual it says less about chance, and its heavy
+tail lets a strong score be strong. A negative slope would turn the ranking round on the evidence of
+noise; it is held at a small positive value, and the caller is told.
 """
 
 from __future__ import annotations
@@ -15,18 +21,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 
 from radresp.classify.table import Floats
 
-FLATTEST = 0.05
+USUAL, SCALE, FREEDOM = 0.5, 0.25, 1.0
+"""Prior of the slope per standard deviation of the score."""
+FLATTEST = 0.02
+"""Smallest slope per standard deviation of the score."""
 _NO_SPREAD = 1e-9
-_UNPENALISED = 1e10
+_ROUNDS, _SETTLED = 200, 1e-10
 
 
 @dataclass(frozen=True, slots=True)
 class Platt:
     """Calibrated log-odds = ``slope`` x score + ``intercept``, kept within ``low`` and ``high``.
+
+    ``flat`` says that the scores did not rank events above others at all.
 
     Examples
     --------
@@ -39,6 +49,7 @@ class Platt:
     intercept: float
     low: float
     high: float
+    flat: bool = False
 
     def log_odds(self, score: Floats) -> Floats:
         """Calibrated log-odds of a score, any shape."""
@@ -47,11 +58,6 @@ class Platt:
     def probability(self, score: Floats) -> Floats:
         """Calibrated probability of a score, any shape."""
         return np.asarray(expit(self.log_odds(score)))
-
-    @property
-    def flat(self) -> bool:
-        """Whether the scores carried no usable ranking."""
-        return self.slope <= FLATTEST
 
 
 def fit_platt(score: Floats, event: NDArray[Any], weights: Floats | None = None) -> Platt:
@@ -66,26 +72,40 @@ def fit_platt(score: Floats, event: NDArray[Any], weights: Floats | None = None)
     weights : ndarray of shape (cases,), optional
         How often each case counts; once by default.
     """
-    count = np.ones(event.size) if weights is None else weights
+    count = np.ones(event.size) if weights is None else np.asarray(weights, dtype=float)
     events, others = float(count @ event), float(count @ (1 - event))
     target = np.where(event == 1, (events + 1) / (events + 2), 1 / (others + 2))
-    mean_target = float(count @ target / count.sum())
     spread, centre = float(score.std()), float(score.mean())
     if spread < _NO_SPREAD:
-        return _line(FLATTEST, centre, mean_target, score)
-    x = np.tile(((score - centre) / spread).ravel(), 2)[:, None]
-    # Each case stands twice, as event and as non-event, weighted by its smoothed target.
-    shares = np.tile(np.stack([target, 1 - target])[:, None] * count, (1, len(score), 1))
-    fit = LogisticRegression(C=_UNPENALISED, solver="newton-cholesky", tol=1e-8)
-    fit.fit(x, np.repeat([1, 0], score.size), sample_weight=shares.ravel() / len(score))
-    slope = float(fit.coef_[0, 0]) / spread
-    if slope <= FLATTEST:
-        return _line(FLATTEST, centre, mean_target, score)
-    return _line(slope, centre, float(expit(fit.intercept_[0])), score)
-
-
-def _line(slope: float, centre: float, p_at_centre: float, score: Floats) -> Platt:
-    """The line of a slope that says ``p_at_centre`` at the mean score."""
-    intercept = float(logit(p_at_centre)) - slope * centre
+        base = float(logit(count @ target / count.sum()))
+        return Platt(1.0, base - centre, base, base, flat=True)
+    x = (score - centre) / spread
+    a, b = _most_likely(x, target, count / len(score))
+    slope, intercept = b / spread, a - b * centre / spread
     ends = slope * score.min() + intercept, slope * score.max() + intercept
-    return Platt(slope, intercept, float(ends[0]), float(ends[1]))
+    rises = (
+        float((x * count * event).sum()) / events > float((x * count * (1 - event)).sum()) / others
+    )
+    return Platt(slope, intercept, float(ends[0]), float(ends[1]), flat=not rises)
+
+
+def _most_likely(x: Floats, target: Floats, count: Floats) -> tuple[float, float]:
+    """Intercept and slope at the peak of the posterior, by Newton's method.
+
+    Student's t is a mixture of normal distributions: in every round the slope has the normal prior
+    that fits where it stands.
+    """
+    a, b = float(logit(count @ target / count.sum())), USUAL
+    for _ in range(_ROUNDS):
+        precision = (FREEDOM + 1) / (FREEDOM * SCALE**2 + (b - USUAL) ** 2)
+        p = expit(a + b * x)
+        rest, w = count * (target - p), count * p * (1 - p)
+        gradient = rest.sum(), (rest * x).sum() - precision * (b - USUAL)
+        aa, ab, bb = w.sum(), (w * x).sum(), (w * x * x).sum() + precision
+        step = np.linalg.solve([[aa, ab], [ab, bb]], gradient)
+        a, b = a + float(step[0]), b + float(step[1])
+        if np.abs(step).max() < _SETTLED:
+            break
+    if b >= FLATTEST:
+        return a, b
+    return float(logit(count @ target / count.sum())), FLATTEST

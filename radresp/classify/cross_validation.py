@@ -94,7 +94,12 @@ def cross_validate_table(
             test = fold_of[repeat] == fold
             check_disjoint(table.groups[~test], table.groups[test])
             heads = train_heads(
-                method, settings, table, ~test, repeats=1, seed=seed_of(seed, 1, repeat, fold)
+                method,
+                settings,
+                table,
+                ~test,
+                repeats=settings.inner_repeats,
+                seed=seed_of(seed, 1, repeat, fold),
             )
             p[repeat, test] = heads.probabilities(table.x[test])
             chosen.append(_record(table, heads, test, repeat, fold))

@@ -21,6 +21,9 @@ class ClassifierSettings(Settings):
     outer_folds: int = Field(5, ge=2, le=20, description="Folds of the honest evaluation.")
     repeats: int = Field(3, ge=1, le=100, description="Repeats of the evaluation, new folds each.")
     inner_folds: int = Field(5, ge=2, le=20, description="Folds used for tuning and calibration.")
+    inner_repeats: int = Field(
+        1, ge=1, le=100, description="How often the inner folds are drawn anew."
+    )
     tune_by: Literal["log_loss", "auc"] = Field(
         "log_loss", description="Figure of the inner folds that picks the hyper-parameters."
     )

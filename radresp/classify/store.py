@@ -207,7 +207,8 @@ def _load_ensemble(record: Mapping[str, Any], members: Mapping[str, bytes]) -> E
 
 
 def _platt(record: Mapping[str, Any]) -> Platt:
-    return Platt(**{key: float(value) for key, value in record.items()})
+    ends = {name: float(record[name]) for name in ("slope", "intercept", "low", "high")}
+    return Platt(**ends, flat=bool(record["flat"]))
 
 
 def _check_labels(model: Model, record: dict[str, Any]) -> None:

@@ -125,7 +125,7 @@ def train_heads(
     # The folds of both heads are drawn alike, stratified by all outcomes.
     draw = {"folds": folds, "repeats": repeats, "seed": seed_of(seed, 1)}
     tuned = tune(method, settings, x, residual, labels, groups, **draw)
-    scores = tuned.scores[..., 1] - tuned.scores[..., 0]
+    scores = tuned.margins()
     platt = fit_platt(scores, residual)
     pipeline, settled = fit_pipeline(method, settings, tuned.candidate, x, residual, draw["seed"])
     unsettled = tuned.unconverged + (not settled)

@@ -39,13 +39,29 @@ class Tuned:
         The choice.
     scores : ndarray of shape (repeats, cases, classes)
         Out-of-fold log-probabilities up to a constant a case.
+    folds : ndarray of int, shape (repeats, cases)
+        Fold of each case in each repeat.
     unconverged : int
         Fits that stopped before the solver settled.
     """
 
     candidate: Candidate
     scores: Floats
+    folds: NDArray[np.int64]
     unconverged: int
+
+    def margins(self) -> Floats:
+        """Scores of the second class above the first, shape (repeats, cases), fold by fold level.
+
+        Models of different folds start from different shares of events: one event more to learn
+        from is one fewer to be judged. Levelled, that chance does not pass for a ranking.
+        """
+        found = self.scores[..., 1] - self.scores[..., 0]
+        level = found.mean()
+        for row, folds in zip(found, self.folds, strict=True):
+            for fold in np.unique(folds):
+                row[folds == fold] += level - row[folds == fold].mean()
+        return np.asarray(found)
 
 
 def seed_of(seed: int, *path: int) -> int:
@@ -126,8 +142,10 @@ def tune(
     classes = int(labels.max()) + 1
     scores = np.zeros((len(candidates), repeats, labels.size, classes))
     unconverged = np.zeros(len(candidates), dtype=int)
+    drawn = np.empty((repeats, labels.size), dtype=np.int64)
     for repeat in range(repeats):
         fold_of = patient_folds(strata, groups, folds, seed_of(seed, repeat))
+        drawn[repeat] = fold_of
         for fold in range(folds):
             test = fold_of == fold
             fitted = _fit_all(method, settings, x[~test], labels[~test], seed)
@@ -139,7 +157,7 @@ def tune(
     losses = [rank(score, labels) for score in scores]
     # Rounding lets equal candidates tie, and the first, simplest one win.
     best = int(np.argmin(np.round(losses, 9)))
-    return Tuned(candidates[best], scores[best], int(unconverged[best]))
+    return Tuned(candidates[best], scores[best], drawn, int(unconverged[best]))
 
 
 def fit_pipeline(

@@ -235,7 +235,7 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
         measures=measures,
         stability=parse_settings(Perturbation, given.get("stability"), "stability"),
         classifier=_chosen(
-            _settings_of(classify.METHODS), given.get("classifier"), "classifier", "elastic_net"
+            _settings_of(classify.METHODS), given.get("classifier"), "classifier", "auto"
         ),
         decision=parse_settings(DecisionRules, given.get("decision"), "decision"),
     )

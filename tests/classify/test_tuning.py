@@ -100,15 +100,33 @@ def test_platt_recovers_the_line_scores_were_made_with() -> None:
 
 def test_platt_never_turns_the_ranking_round_or_claims_certainty() -> None:
     event = np.repeat([0, 1], 10)
-    against = fit_platt(-np.linspace(-1, 1, 20)[None], event)
-    assert against.slope == FLATTEST
+    score = np.linspace(-1, 1, 20)[None]
+    against = fit_platt(-score, event)
+    assert against.slope * score.std() == pytest.approx(FLATTEST)
     assert against.flat
-    perfect = fit_platt(np.linspace(-1, 1, 20)[None], event)
+    perfect = fit_platt(np.linspace(-1, 1, 40)[None], np.repeat([0, 1], 20))
     p = perfect.probability(np.array([-100.0, 100.0]))
     assert 0.005 < p[0] < 0.2
     assert 0.8 < p[1] < 0.995
     silent = fit_platt(np.zeros((2, 20)), event)
     assert silent.probability(np.array([0.0]))[0] == pytest.approx(0.5)
+
+
+def test_few_cases_are_drawn_to_what_is_usual_and_many_are_believed() -> None:
+    rng = np.random.default_rng(5)
+
+    def steepness(n: int, slope: float) -> float:
+        found = []
+        for _ in range(40):
+            score = rng.normal(size=(1, n))
+            event = (rng.uniform(size=n) < expit(slope * score[0])).astype(int)
+            found.append(fit_platt(score, event).slope * score.std())
+        return float(np.mean(found))
+
+    assert 0.1 < steepness(60, 0.0) < 0.35  # nothing known: between nothing and a half
+    assert steepness(2000, 0.0) < 0.1
+    assert steepness(60, 0.5) == pytest.approx(0.5, abs=0.08)
+    assert steepness(300, 2.0) == pytest.approx(2.0, rel=0.1)  # the tail leaves it alone
 
 
 def test_combine_leaves_residual_alone() -> None:
