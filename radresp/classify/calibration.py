@@ -5,12 +5,12 @@ finite when the classes separate. The scores must be out-of-fold: a score learne
 nothing about how that score behaves on a new one. A probability is never more certain than that of
 the most extreme out-of-fold score.
 
-The slope has a prior: per standard deviation of the score, a Cauchy distribution around 0.5, scale
-0.25 (Gelman et al., Ann Appl Stat 2008;2:1360, for Cauchy priors on such slopes). A half is worth
-an AUC of 0.64, what a table of image features is usually worth. From a hundred cases the slope
-alone would be off by a quarter; drawn to what is usual it says less about chance, and its heavy
-tail lets a strong score be strong. A negative slope would turn the ranking round on the evidence of
-noise; it is held at a small positive value, and the caller is told.
+The slope is the mean of its posterior. Its prior, per standard deviation of the score: positive,
+and Cauchy around 0.5 with scale 0.25 (Gelman et al., Ann Appl Stat 2008;2:1360, for Cauchy priors
+on such slopes). A half is worth an AUC of 0.64, what a table of image features is usually worth.
+From a hundred cases the slope alone would be off by a quarter, and below nothing for a score that
+is worth little; drawn to what is usual it says less about chance, and the heavy tail lets a strong
+score be strong. The caller is told where the scores do not rank at all.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ from scipy.special import expit, logit
 
 from radresp.classify.table import Floats
 
-USUAL, SCALE, FREEDOM = 0.5, 0.25, 1.0
-"""Prior of the slope per standard deviation of the score."""
-FLATTEST = 0.02
-"""Smallest slope per standard deviation of the score."""
+USUAL, SCALE, STEEPEST = 0.5, 0.25, 8.0
+"""Prior of the slope per standard deviation of the score: middle, scale, and most."""
 _NO_SPREAD = 1e-9
-_ROUNDS, _SETTLED = 200, 1e-10
+_ROUNDS, _SETTLED = 100, 1e-9
+_STEPS, _UNLIKELY = 61, 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def fit_platt(score: Floats, event: NDArray[Any], weights: Floats | None = None)
         base = float(logit(count @ target / count.sum()))
         return Platt(1.0, base - centre, base, base, flat=True)
     x = (score - centre) / spread
-    a, b = _most_likely(x, target, count / len(score))
+    a, b = _expected(x, target, count / len(score))
     slope, intercept = b / spread, a - b * centre / spread
     ends = slope * score.min() + intercept, slope * score.max() + intercept
     rises = (
@@ -89,23 +88,30 @@ def fit_platt(score: Floats, event: NDArray[Any], weights: Floats | None = None)
     return Platt(slope, intercept, float(ends[0]), float(ends[1]), flat=not rises)
 
 
-def _most_likely(x: Floats, target: Floats, count: Floats) -> tuple[float, float]:
-    """Intercept and slope at the peak of the posterior, by Newton's method.
+def _expected(x: Floats, target: Floats, count: Floats) -> tuple[float, float]:
+    """Intercept, and slope at the mean of its posterior."""
+    slopes = np.linspace(0, STEEPEST, _STEPS)
+    for _ in range(2):  # once over all slopes, once over those that may be
+        _, fit = _profiled(slopes, x, target, count)
+        fit = fit - np.log1p(((slopes - USUAL) / SCALE) ** 2)
+        weight = np.exp(fit - fit.max())
+        near = slopes[weight > _UNLIKELY]
+        slopes, before = np.linspace(near[0], near[-1], _STEPS), slopes
+    slope = float(weight @ before / weight.sum())
+    intercepts, _ = _profiled(np.array([slope]), x, target, count)
+    return float(intercepts[0]), slope
 
-    Student's t is a mixture of normal distributions: in every round the slope has the normal prior
-    that fits where it stands.
-    """
-    a, b = float(logit(count @ target / count.sum())), USUAL
+
+def _profiled(slopes: Floats, x: Floats, target: Floats, count: Floats) -> tuple[Floats, Floats]:
+    """The best intercept for each slope, and the log-likelihood there."""
+    a = np.full(slopes.size, float(logit(count @ target / count.sum())))
+    n = np.tile(count, (len(x), 1)).ravel()
+    t, z = np.tile(target, (len(x), 1)).ravel(), x.ravel()
     for _ in range(_ROUNDS):
-        precision = (FREEDOM + 1) / (FREEDOM * SCALE**2 + (b - USUAL) ** 2)
-        p = expit(a + b * x)
-        rest, w = count * (target - p), count * p * (1 - p)
-        gradient = rest.sum(), (rest * x).sum() - precision * (b - USUAL)
-        aa, ab, bb = w.sum(), (w * x).sum(), (w * x * x).sum() + precision
-        step = np.linalg.solve([[aa, ab], [ab, bb]], gradient)
-        a, b = a + float(step[0]), b + float(step[1])
+        p = expit(a[:, None] + slopes[:, None] * z)
+        step = ((t - p) @ n) / np.maximum((p * (1 - p)) @ n, 1e-12)
+        a = a + np.clip(step, -2, 2)
         if np.abs(step).max() < _SETTLED:
             break
-    if b >= FLATTEST:
-        return a, b
-    return float(logit(count @ target / count.sum())), FLATTEST
+    raised = a[:, None] + slopes[:, None] * z
+    return a, (t * raised - np.logaddexp(0, raised)) @ n

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from radresp.classify import METHODS, ElasticNet, cross_validate, fit_platt
-from radresp.classify.calibration import FLATTEST
 from radresp.classify.cross_validation import check_disjoint
 from radresp.classify.elastic_net import grid
 from radresp.classify.table import check_table
@@ -102,9 +101,9 @@ def test_platt_never_turns_the_ranking_round_or_claims_certainty() -> None:
     event = np.repeat([0, 1], 10)
     score = np.linspace(-1, 1, 20)[None]
     against = fit_platt(-score, event)
-    assert against.slope * score.std() == pytest.approx(FLATTEST)
+    assert 0 < against.slope * score.std() < 0.3
     assert against.flat
-    perfect = fit_platt(np.linspace(-1, 1, 40)[None], np.repeat([0, 1], 20))
+    perfect = fit_platt(np.linspace(-1, 1, 20)[None], event)
     p = perfect.probability(np.array([-100.0, 100.0]))
     assert 0.005 < p[0] < 0.2
     assert 0.8 < p[1] < 0.995
