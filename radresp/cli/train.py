@@ -48,6 +48,16 @@ def train_command(
     drop: Annotated[
         list[str] | None, typer.Option("--drop", help="A column that is no feature; repeatable.")
     ] = None,
+    stability: Annotated[
+        Path | None,
+        typer.Option("--stability", help="stability.csv; features that do not hold still go."),
+    ] = None,
+    minimum_icc: Annotated[
+        float,
+        typer.Option(
+            "--minimum-icc", min=-1.0, max=1.0, help="Lowest lower end of ICC(1,1) to keep."
+        ),
+    ] = 0.75,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", "--force", help="Replace an existing model folder.")
     ] = False,
@@ -67,6 +77,8 @@ def train_command(
             outcome_column,
             _meanings(outcome_map or []),
             tuple(drop or ()),
+            stability,
+            minimum_icc,
         )
         run.plan_sha256, run.seed = joined.plan.sha256(), joined.plan.seed
         with Ticker(progress) as ticker:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from radresp import evaluate, io
-from radresp.core import Case, CaseFiles, Timepoint
+from radresp.core import Case, CaseFiles, Note, NoteKind, Timepoint
 from radresp.errors import CohortError, PlanError
 from radresp.features.perturb import draw
 from radresp.pipeline.cohort import Job, Watcher, claimed, work_through
@@ -144,6 +145,49 @@ def summarise_stability(folder: Path) -> dict[str, Any]:
         "icc_low_at_least_0.75": int((low >= 0.75).sum()),
         "icc_low_at_least_0.50": int((low >= 0.5).sum()),
     }
+
+
+def keep_stable(x: pd.DataFrame, path: Path, minimum: float) -> tuple[pd.DataFrame, Note]:
+    """The columns of a feature table that hold still.
+
+    Parameters
+    ----------
+    x : DataFrame
+        Features by column.
+    path : Path
+        A ``stability.csv``. It knows no outcome, so that cases it was made from may be trained on.
+    minimum : float
+        Lowest lower end of the interval of ICC(1,1), -1 to 1. A feature without one is left out,
+        one that the table does not list stays.
+
+    Returns
+    -------
+    DataFrame, Note
+        What is kept, and how many were left out.
+
+    Raises
+    ------
+    PlanError
+        ``FEATURE_SCHEMA`` when the table lists none of the columns or leaves none; table faults.
+    """
+    table = io.load_text_table(path)
+    for name in ("feature", "icc_1_1_low"):
+        table.check_has(name)
+    pairs = zip(table.column("feature"), table.column("icc_1_1_low"), strict=True)
+    low = {name: float(cell) if cell not in io.MISSING else -np.inf for name, cell in pairs}
+    known = [name for name in x.columns if name in low]
+    kept = [name for name in x.columns if low.get(name, np.inf) >= minimum]
+    if not known or not kept:
+        raise PlanError(
+            "FEATURE_SCHEMA",
+            f"{len(known)} of {x.shape[1]} features are listed, {len(kept)} are stable enough",
+            expected="the stability of these features, and at least one to keep",
+            action="make the table with the plan of these features, or lower --minimum-icc",
+            file=path,
+        )
+    gone = x.shape[1] - len(kept)
+    found = f"{gone} of {len(known)} features listed are below ICC {minimum:g} and left out"
+    return x[kept], Note(NoteKind.FIX, "FEATURE_UNSTABLE", found)
 
 
 def perturb_case(case: Case, plan: Plan) -> Iterator[Mapping[str, float]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from radresp import io
 from radresp.errors import PlanError
 from radresp.pipeline.plan import Plan, parse_plan
+from radresp.pipeline.stability import keep_stable
 from radresp.pipeline.synthetic import ENDPOINT
 from radresp.pipeline.train import TrainingTable, join_outcomes
 
@@ -103,6 +104,8 @@ def training_table(
     outcome_column: str = "outcome",
     outcome_map: Mapping[str, str] | None = None,
     drop: tuple[str, ...] = (),
+    stability: Path | None = None,
+    minimum_icc: float = 0.75,
 ) -> Joined:
     """Join a feature table with outcomes, from files.
 
@@ -120,6 +123,10 @@ def training_table(
         What the outcomes' own words mean, for example ``{"1": "residual", "0": "complete"}``.
     drop : tuple of str
         Columns of the feature table that are no features.
+    stability : Path, optional
+        A ``stability.csv``; features less stable than ``minimum_icc`` are left out.
+    minimum_icc : float
+        Lowest lower end of the interval of ICC(1,1).
     """
     table_path = features / "features.parquet" if features.is_dir() else features
     if outcomes is None and table_path.suffix == ".parquet":
@@ -130,6 +137,9 @@ def training_table(
         outcomes, id_column=id_column, outcome_column=outcome_column, outcome_map=outcome_map
     )
     table = join_outcomes(io.load_features(table_path, id_column=id_column, drop=drop), said)
+    if stability is not None:
+        kept, note = keep_stable(table.x, stability, minimum_icc)
+        table = replace(table, x=kept, notes=(*table.notes, note))
     beside = table_path.parent
     protocol = io.read_json(beside / "acquisition.json")
     _check_no_leak(table, protocol)

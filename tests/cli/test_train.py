@@ -81,3 +81,31 @@ def test_a_model_of_another_table_cannot_score_images(table: Path, tmp_path: Pat
 def test_one_class_alone_teaches_nothing(table: Path) -> None:
     shown = radresp(*words(table, "--map", "1=residual", "--map", "0=residual"))
     assert (shown.code, shown.json["error"]["code"]) == (5, "ONE_CLASS")
+
+
+def stability(folder: Path, lows: dict[str, str]) -> Path:
+    path = folder / "stability.csv"
+    path.write_text("feature,icc_1_1_low\n" + "".join(f"{n},{low}\n" for n, low in lows.items()))
+    return path
+
+
+def test_features_that_do_not_hold_still_are_left_out(table: Path) -> None:
+    lows = {f"f{n}": "0.9" for n in range(6)} | {"f6": "0.4", "f7": ""}
+    shown = radresp(
+        *words(table, "--map", "1=residual", "--map", "0=complete", "--drop", "scanner"),
+        "--stability", stability(table.parent, lows),
+    )  # fmt: skip
+    assert shown.code == 0, shown.out
+    (note,) = [n for n in shown.json["evaluation"]["notes"] if n["code"] == "FEATURE_UNSTABLE"]
+    assert note["found"].startswith("2 of 8 features")
+    model = json.loads((table.parent / "model/classifier_model.json").read_text())
+    assert model["columns"] == [f"f{n}" for n in range(6)]
+
+
+def test_a_stability_table_of_other_features_is_refused(table: Path) -> None:
+    shown = radresp(
+        *words(table, "--map", "1=residual", "--map", "0=complete", "--drop", "scanner"),
+        "--stability", stability(table.parent, {"elsewhere": "0.9"}),
+    )  # fmt: skip
+    assert shown.code == 2
+    assert shown.json["error"]["code"] == "FEATURE_SCHEMA"
