@@ -5,8 +5,8 @@ before and after treatment (``CHANGES``), a measure looks at the whole case (``M
 names are ``post.t2.bed.original.glcm_Contrast``, ``response.restricted_ml`` and
 ``delta.adc.tumour_to_bed.log_ratio.original.firstorder_Median``. They depend on the settings alone,
 so every case of a cohort has the same columns; what a case cannot give is NaN
-with the reason in words. Importing this room does not import pyradiomics. The module is long because
-it is the whole front door: the registries, and the verbs of all three kinds.
+with the reason in words. Importing this room does not import pyradiomics. The module is long
+because it is the whole front door: the registries, and the verbs of all three kinds.
 """
 
 from __future__ import annotations
