@@ -96,8 +96,8 @@ def draw(settings: Perturbation, rng: np.random.Generator) -> Draw:
     Examples
     --------
     >>> still = Perturbation(rotation_deg=0, translation_mm=0)
-    >>> draw(still, np.random.default_rng(0)).shift_mm
-    (0.0, 0.0, 0.0)
+    >>> draw(still, np.random.default_rng(0)).shift_mm == (0.0, 0.0, 0.0)
+    True
     """
     angle = np.deg2rad(settings.rotation_deg) * rng.uniform(-1, 1)
     shift = settings.translation_mm * rng.uniform(-1, 1, 3)
