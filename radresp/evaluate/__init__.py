@@ -29,6 +29,7 @@ from radresp.evaluate.calibration import (
 )
 from radresp.evaluate.intervals import bootstrap_interval, bootstrap_values, wilson_interval
 from radresp.evaluate.multiclass import describe_classes, multiclass_log_loss
+from radresp.evaluate.sample_size import SampleSize, cox_snell_of_auc, riley
 from radresp.evaluate.summary import Describe, describe
 from radresp.evaluate.utility import (
     DecisionPoint,
@@ -48,6 +49,7 @@ __all__ = [
     "DecisionPoint",
     "Describe",
     "Proportion",
+    "SampleSize",
     "ThresholdResult",
     "agreement",
     "at_threshold",
@@ -62,6 +64,7 @@ __all__ = [
     "calibration_in_the_large",
     "calibration_line",
     "compare_auc",
+    "cox_snell_of_auc",
     "decision_curve",
     "delong",
     "describe",
@@ -71,6 +74,7 @@ __all__ = [
     "multiclass_log_loss",
     "net_benefit",
     "observed_expected",
+    "riley",
     "scaled_brier",
     "sensitivity_at_specificity",
     "treat_all",

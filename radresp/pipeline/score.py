@@ -173,6 +173,7 @@ def score_case(files: CaseFiles, scoring: ScoringModel) -> Scored:
     rules = scoring.plan.decision
     decision, reasons = decide(prediction.p_ccr, prediction.interval, outside, rules)
     abstains = decision is Decision.ABSTAIN
+    notes = (*_model_notes(files, scoring), *_filled_notes(prediction))
     score = Score(
         case_id=files.case_id,
         endpoint=scoring.model.endpoint,
@@ -181,7 +182,7 @@ def score_case(files: CaseFiles, scoring: ScoringModel) -> Scored:
         interval=None if abstains else prediction.interval,
         reasons=reasons,
         model_id=scoring.model_id,
-        trail=(*row.trail, Step("pipeline", "score", notes=_model_notes(files, scoring))),
+        trail=(*row.trail, Step("pipeline", "score", notes=notes)),
     )
     return Scored(score, prepared, row, prediction)
 
@@ -237,6 +238,23 @@ def _check_features(scoring: ScoringModel) -> None:
 def _why_missing(model: classify.Model, row: FeatureRow) -> tuple[str, ...]:
     """Why the case lacks features the model looks at, each reason once."""
     return tuple(dict.fromkeys(row.absent[name] for name in model.selected if name in row.absent))
+
+
+def _filled_notes(prediction: classify.Prediction) -> tuple[Note, ...]:
+    """Which features had no value and counted as their training median."""
+    if not prediction.filled:
+        return ()
+    shown = ", ".join(prediction.filled[:3])
+    more = len(prediction.filled) - 3
+    return (
+        Note(
+            NoteKind.WARNING,
+            "FEATURE_FILLED",
+            f"no value for {shown}" + (f" and {more} more" if more > 0 else ""),
+            "a value for every feature",
+            "their training median stood in; together they carry little of the model's weight",
+        ),
+    )
 
 
 def _frame(row: FeatureRow) -> pd.DataFrame:

@@ -191,6 +191,8 @@ def model_card(trained: Trained, training_data: str) -> str:
         "  leave out the variation of training itself and are too narrow for small cohorts (a",
         "  nominal 95 % interval held the truth in 72-82 % of simulations with 60 patients).",
         "",
+        *_size_lines(trained.evaluation),
+        "",
         "## Performance by repeated, patient-grouped, nested cross-validation",
         "",
         *_figure_lines(trained.evaluation["complete_response"]),
@@ -200,6 +202,17 @@ def model_card(trained: Trained, training_data: str) -> str:
         *[f"- {name}: {auc:.3f}" for name, auc in trained.evaluation["baselines"].items()],
     ]
     return "\n".join(lines) + "\n"
+
+
+def _size_lines(evaluation: Mapping[str, Any]) -> list[str]:
+    size = evaluation["sample_size"]
+    looked = (
+        f"- Sample size (Riley 2019): {size['candidate_parameters']} features were looked at in"
+    )
+    has = f"{looked} {evaluation['patients']} patients"
+    if size["patients_needed"] is None:
+        return [f"{has}; without a ranking better than chance no number would do."]
+    return [f"{has}; at the AUC found, {size['patients_needed']} patients would be needed."]
 
 
 SHOWN = {
@@ -228,19 +241,31 @@ def _evaluate(
 ) -> dict[str, Any]:
     complete = (table.y != "residual").to_numpy()
     p_ccr = out_of_fold.p_ccr.loc[table.x.index].to_numpy()
+    figures = evaluate.describe(complete, p_ccr, table.groups.to_numpy(), seed=plan.seed)
     return {
         "intended_use": INTENDED_USE,
         "endpoint": table.endpoint,
         "cases": len(table.y),
         "patients": int(table.groups.nunique()),
         "class_counts": {str(k): int(v) for k, v in table.y.value_counts().sort_index().items()},
-        "complete_response": evaluate.describe(
-            complete, p_ccr, table.groups.to_numpy(), seed=plan.seed
-        ),
+        "complete_response": figures,
+        "sample_size": sample_size(table.x.shape[1], float(complete.mean()), figures),
         "baselines": _baselines(table.x, complete),
         "external_validation": "none",
         "notes": [note.record() for note in dict.fromkeys(notes)],
     }
+
+
+def sample_size(
+    parameters: int, prevalence: float, figures: Mapping[str, Any]
+) -> dict[str, float | None]:
+    """What Riley's criteria ask for at the AUC found; None where that is no better than chance."""
+    auc = figures["auc"]["value"]
+    needed = None
+    if auc is not None and 0.5 < auc < 1 and 0 < prevalence < 1:
+        r_squared = evaluate.cox_snell_of_auc(auc, prevalence)
+        needed = evaluate.riley(parameters, prevalence, r_squared).patients
+    return {"candidate_parameters": parameters, "auc": auc, "patients_needed": needed}
 
 
 def _baselines(x: pd.DataFrame, complete: NDArray[np.bool_]) -> dict[str, float]:

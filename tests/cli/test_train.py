@@ -48,6 +48,8 @@ def test_any_table_trains_with_its_own_columns_and_words(table: Path) -> None:
     assert found["complete_response"]["auc"]["value"] > 0.8
     card = (table.parent / "model/README.md").read_text()
     assert "Research use only" in card
+    assert "8 features were looked at in 40 patients" in card
+    assert found["sample_size"]["patients_needed"] > 40
     assert "External validation: none" in card
     manifest = json.loads((table.parent / "model/model.json").read_text())
     assert manifest["manifest"]["training_data"] == "not stated"
