@@ -27,7 +27,65 @@ from radresp.errors import CohortError
 _TINY = 1e-12
 
 
-class ColumnSelector(SelectorMixin, BaseEstimator):
+class _Selector(SelectorMixin, BaseEstimator):
+    """What every choice of columns starts from: those that vary and are not missing too often."""
+
+    max_missing: float
+    support_: NDArray[np.bool_]
+
+    def _find_usable(self, values: Floats) -> Floats:
+        """Note which columns can be used at all; the columns standardised."""
+        present = np.isnan(values).mean(axis=0) <= self.max_missing
+        z, varies = _standardised(values)
+        self.constant_ = ~varies & present
+        self.support_ = present & varies
+        if not self.support_.any():
+            raise CohortError("NO_FEATURES", "a fold has no varying column without gaps")
+        return z
+
+    def _get_support_mask(self) -> NDArray[np.bool_]:
+        check_is_fitted(self)
+        return self.support_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class UsableColumns(_Selector):
+    """Keeps every column that varies in the fold and is not missing too often.
+
+    Parameters
+    ----------
+    max_missing : float
+        A column missing in a larger share of the fold is left out, 0 to 0.5.
+
+    Attributes
+    ----------
+    support_ : ndarray of bool
+        The kept columns.
+    constant_ : ndarray of bool
+        Columns left out because they do not vary in the fold.
+    """
+
+    def __init__(self, max_missing: float = 0.1) -> None:
+        self.max_missing = max_missing
+
+    def fit(self, x: Floats, y: NDArray[Any] | None = None) -> Self:
+        """Learn which columns to keep from x of shape (cases, columns).
+
+        Raises
+        ------
+        CohortError
+            ``NO_FEATURES`` when no column is left.
+        """
+        del y
+        self._find_usable(validate_data(self, x, ensure_all_finite="allow-nan", dtype=float))
+        return self
+
+
+class ColumnSelector(_Selector):
     """Keeps the columns that differ most between classes and do not repeat each other.
 
     Parameters
@@ -69,12 +127,8 @@ class ColumnSelector(SelectorMixin, BaseEstimator):
             ``NO_FEATURES`` when no column is left.
         """
         values, labels = validate_data(self, x, y, ensure_all_finite="allow-nan", dtype=float)
-        present = np.isnan(values).mean(axis=0) <= self.max_missing
-        z, varies = _standardised(values)
-        self.constant_ = ~varies & present
-        usable = np.flatnonzero(present & varies)
-        if not usable.size:
-            raise CohortError("NO_FEATURES", "a fold has no varying column without gaps")
+        z = self._find_usable(values)
+        usable = np.flatnonzero(self.support_)
         strength = anova_f(z[:, usable], labels)
         order = usable[np.argsort(-strength, kind="stable")]
         self.support_ = np.zeros(values.shape[1], dtype=bool)
@@ -91,61 +145,9 @@ class ColumnSelector(SelectorMixin, BaseEstimator):
                 kept.append(int(column))
         return kept
 
-    def _get_support_mask(self) -> NDArray[np.bool_]:
-        check_is_fitted(self)
-        return self.support_
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
         tags.target_tags.required = True
-        return tags
-
-
-class UsableColumns(SelectorMixin, BaseEstimator):
-    """Keeps every column that varies in the fold and is not missing too often.
-
-    Parameters
-    ----------
-    max_missing : float
-        A column missing in a larger share of the fold is left out, 0 to 0.5.
-
-    Attributes
-    ----------
-    support_ : ndarray of bool
-        The kept columns.
-    constant_ : ndarray of bool
-        Columns left out because they do not vary in the fold.
-    """
-
-    def __init__(self, max_missing: float = 0.1) -> None:
-        self.max_missing = max_missing
-
-    def fit(self, x: Floats, y: NDArray[Any] | None = None) -> Self:
-        """Learn which columns to keep from x of shape (cases, columns).
-
-        Raises
-        ------
-        CohortError
-            ``NO_FEATURES`` when no column is left.
-        """
-        del y
-        values = validate_data(self, x, ensure_all_finite="allow-nan", dtype=float)
-        present = np.isnan(values).mean(axis=0) <= self.max_missing
-        _, varies = _standardised(values)
-        self.constant_ = ~varies & present
-        self.support_ = present & varies
-        if not self.support_.any():
-            raise CohortError("NO_FEATURES", "a fold has no varying column without gaps")
-        return self
-
-    def _get_support_mask(self) -> NDArray[np.bool_]:
-        check_is_fitted(self)
-        return self.support_
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
         return tags
 
 

@@ -47,7 +47,7 @@ def extract_command(
         result = run_batch(
             run, pipeline.extract_cohort, cases, folder, plan, workers, force, progress
         )
-        tables = [folder / "features.parquet", folder / "features.csv"]
+        tables = [folder / f for f in ("features.parquet", "features.csv", "columns.csv")]
         run.outputs = tables if result.finished else []
 
 

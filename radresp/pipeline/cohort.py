@@ -20,6 +20,7 @@ from radresp.errors import CohortError, InputError, OutputError, RadrespError, l
 from radresp.pipeline import interrupt
 from radresp.pipeline.acquisition import acquisition_of, summarise
 from radresp.pipeline.destination import check_output
+from radresp.pipeline.dictionary import describe_columns
 from radresp.pipeline.extract import extract_case
 from radresp.pipeline.page import save_prepared
 from radresp.pipeline.plan import EXTRACTION, Plan
@@ -72,7 +73,8 @@ def extract_cohort(
     plan : Plan
         What to compute.
     folder : Path
-        Gets ``features.parquet``, ``features.csv``, ``acquisition.json``, ``plan.yaml``,
+        Gets ``features.parquet``, ``features.csv``, ``columns.csv`` (what each column is),
+        ``acquisition.json``, ``plan.yaml``,
         ``status.jsonl`` and one record a case in ``cases/``.
     workers : int, default 1
         Processes; 1 works in this process.
@@ -97,6 +99,7 @@ def extract_cohort(
         outcome = work_through(EXTRACT, cases, plan, folder, workers, force, watch)
         if outcome.finished:
             _save_tables(outcome, folder)
+            io.write_table(folder / "columns.csv", describe_columns(plan))
     return outcome
 
 

@@ -1,4 +1,8 @@
-"""The plan: every choice of a run in one tree, saved with the model and obeyed at scoring."""
+"""The plan: every choice of a run in one tree, saved with the model and obeyed at scoring.
+
+The module is long because a section of a plan is a field, a line of its record and a line that
+reads it, and they are kept side by side.
+"""
 
 from __future__ import annotations
 
