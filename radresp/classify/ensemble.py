@@ -54,6 +54,9 @@ class Ensemble:
     high: Floats
     fills_gaps: bool = False
 
+    def __len__(self) -> int:
+        return len(self.weights)
+
     def log_odds(self, x: Floats) -> Floats:
         """Log-odds by every member able to judge a case, x of shape (columns,)."""
         missing = ~np.isfinite(x)
@@ -107,6 +110,9 @@ class Refits:
     heads: tuple[Head, ...]
     lines: tuple[Platt, ...]
 
+    def __len__(self) -> int:
+        return len(self.heads)
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column some member uses."""
@@ -147,8 +153,7 @@ def interval_of(
         the members can judge the case.
     """
     members = ensemble.log_odds(x)
-    size = len(ensemble.weights) if isinstance(ensemble, Ensemble) else len(ensemble.heads)
-    if 2 * members.size < size:
+    if 2 * members.size < len(ensemble):
         return None
     half = float(ndtri(0.5 + level / 2)) * float(members.std(ddof=1))
     return float(expit(-log_odds - half)), float(expit(-log_odds + half))
@@ -200,8 +205,7 @@ def _weighted(
     weights = np.zeros((len(pipelines), int(used.sum())))
     offsets = np.zeros(len(pipelines))
     for i, (pipeline, line) in enumerate(zip(pipelines, lines, strict=True)):
-        own, offsets[i] = linear_form(pipeline, line, scaler, used)
-        weights[i] = own
+        weights[i], offsets[i] = linear_form(pipeline, line, scaler, used)
     low, high = (np.array([getattr(line, end) for line in lines]) for end in ("low", "high"))
     names = tuple(np.array(table.columns)[used].tolist())
     return Ensemble(names, scaler, weights, offsets, low, high, settings.fills_gaps)

@@ -132,10 +132,11 @@ class ColumnSelector(_Selector):
         strength = anova_f(z[:, usable], labels)
         order = usable[np.argsort(-strength, kind="stable")]
         self.support_ = np.zeros(values.shape[1], dtype=bool)
-        self.support_[self._unrepeated(z, order)] = True
+        self.support_[self._unrepeated(z, order, labels)] = True
         return self
 
-    def _unrepeated(self, z: Floats, order: NDArray[np.intp]) -> list[int]:
+    def _unrepeated(self, z: Floats, order: NDArray[np.intp], labels: NDArray[Any]) -> list[int]:
+        del labels  # the order holds what they say
         kept: list[int] = []
         limit = self.max_correlation * len(z)
         for column in order:
@@ -162,32 +163,26 @@ class StableMrmr(ColumnSelector):
 
     DRAWS, CANDIDATES = 20, 200
 
-    def _unrepeated(self, z: Floats, order: NDArray[np.intp]) -> list[int]:
+    def _unrepeated(self, z: Floats, order: NDArray[np.intp], labels: NDArray[Any]) -> list[int]:
         candidates = order[: self.CANDIDATES]
         rng = np.random.default_rng(0)
         chosen = np.zeros(z.shape[1])
         for _ in range(self.DRAWS):
-            half = self._half(rng)
+            half = _half(labels, rng)
             part, _ = _standardised(z[np.ix_(half, candidates)])
-            taken = _mrmr(part, self._labels[half], self.features, self.max_correlation)
+            taken = _mrmr(part, labels[half], self.features, self.max_correlation)
             chosen[candidates[taken]] += 1
         ranked = candidates[np.argsort(-chosen[candidates], kind="stable")]
-        return super()._unrepeated(z, ranked[chosen[ranked] > 0])
+        return super()._unrepeated(z, ranked[chosen[ranked] > 0], labels)
 
-    def fit(self, x: Floats, y: NDArray[Any]) -> Self:
-        """As :meth:`ColumnSelector.fit`."""
-        self._labels = np.asarray(y)
-        super().fit(x, y)
-        del self._labels
-        return self
 
-    def _half(self, rng: np.random.Generator) -> NDArray[np.intp]:
-        """Half the cases of every class."""
-        parts = []
-        for label in np.unique(self._labels):
-            of = rng.permutation(np.flatnonzero(self._labels == label))
-            parts.append(of[: max(2, of.size // 2)])
-        return np.concatenate(parts)
+def _half(labels: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Half the cases of every class."""
+    parts = []
+    for label in np.unique(labels):
+        of = rng.permutation(np.flatnonzero(labels == label))
+        parts.append(of[: max(2, of.size // 2)])
+    return np.concatenate(parts)
 
 
 def _mrmr(z: Floats, labels: NDArray[Any], features: int, limit: float) -> list[int]:

@@ -124,11 +124,11 @@ def shift_command(
             )
             for case, value in found["p"].items():
                 run.say(f"{case} {value:.3f}")
-        else:
+        elif p is not None:
             if model_endpoint is None:
                 raise PlanError("USAGE", "no endpoint of the model", expected="--model-endpoint")
             query = pipeline.Query(endpoint, radiotherapy, immunotherapy, sequence, study, inferred)
-            found = pipeline.shift_probability(float(p or 0), prevalence, model_endpoint, query)
+            found = pipeline.shift_probability(p, prevalence, model_endpoint, query)
             run.result = found
             run.say(
                 f"p {found['before']:.3f} at prevalence {found['prevalence_before']:.3f} -> "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,16 +58,8 @@ def show_rate(query: Query) -> dict[str, Any]:
         "single_trial": rate.trials == 1,
         "counts": used,
         "without_counts": left_out,
-        "biomarkers": [
-            dict(row)
-            for row in regimen.biomarkers()
-            if query.study and query.study.lower() in row["study"].lower()
-        ],
-        "long_term": [
-            dict(row)
-            for row in regimen.longterm()
-            if query.study and query.study.lower() in row["study"].lower()
-        ],
+        "biomarkers": _about(regimen.biomarkers(), query.study),
+        "long_term": _about(regimen.longterm(), query.study),
     }
 
 
@@ -136,6 +129,11 @@ def adapt_table(path: Path, column: str, prevalence: float) -> dict[str, Any]:
     record = asdict(found)
     record["p"] = dict(zip(map(str, table.index), found.p.tolist(), strict=True))
     return {"prevalence_before": prevalence, **record}
+
+
+def _about(rows: Iterable[Mapping[str, str]], study: str | None) -> list[dict[str, str]]:
+    """The rows of one study; none when no study is asked for."""
+    return [dict(row) for row in rows if study and study.lower() in row["study"].lower()]
 
 
 def _rate(query: Query) -> tuple[regimen.Posterior, list[dict[str, Any]], list[str]]:
