@@ -37,7 +37,8 @@ from radresp.classify.settings import ClassifierSettings
 if TYPE_CHECKING:
     from radresp.classify.calibration import Platt, fit_platt
     from radresp.classify.cross_validation import OutOfFold
-    from radresp.classify.learning import cross_validate, fit, restore
+    from radresp.classify.leak_guard import Canary
+    from radresp.classify.learning import cross_validate, fit, leave_one_site_out, permute, restore
     from radresp.classify.model import Model
     from radresp.classify.prediction import Contribution, Prediction, predict
     from radresp.classify.store import dump
@@ -57,6 +58,7 @@ METHODS: dict[str, Method] = {
 _LATER = {
     "RESIDUAL": "table",
     "VOCABULARIES": "table",
+    "Canary": "leak_guard",
     "Contribution": "prediction",
     "Model": "model",
     "OutOfFold": "cross_validation",
@@ -66,6 +68,8 @@ _LATER = {
     "dump": "store",
     "fit": "learning",
     "fit_platt": "calibration",
+    "leave_one_site_out": "learning",
+    "permute": "learning",
     "predict": "prediction",
     "restore": "learning",
 }
@@ -75,6 +79,7 @@ __all__ = [
     "RESIDUAL",
     "VOCABULARIES",
     "Auto",
+    "Canary",
     "ClassifierSettings",
     "Contribution",
     "ElasticNet",
@@ -93,6 +98,8 @@ __all__ = [
     "dump",
     "fit",
     "fit_platt",
+    "leave_one_site_out",
+    "permute",
     "predict",
     "restore",
 ]

@@ -1,29 +1,59 @@
-"""The honest evaluation: repeated, patient-grouped, nested cross-validation.
+"""The honest evaluation: every number about a case comes from a model that never met its patient.
 
-Source: Varma & Simon 2006 for nesting; clinical checklist 4.2. Everything learned (gaps, scaling,
-selection, hyper-parameters, calibration) is learned on the training patients of a fold and on
-nothing else. Each case gets one probability a repeat from a model that never met its patient.
+Source: nested cross-validation (Varma & Simon 2006), repeated, with whole patients in one fold; or
+one fold a hospital, which asks how a model fares where it has not been trained. Everything is
+learned inside the fold: harmonisation, choice of columns, filling of gaps, scale, hyper-parameters,
+calibration, conformal scores and the extent of the training cases.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from radresp.classify.conformal import OUTCOMES
+from radresp.classify.prediction import may_fill
+from radresp.classify.preparation import Preparation
 from radresp.classify.selection import ColumnSelector
 from radresp.classify.settings import ClassifierSettings
-from radresp.classify.table import RESIDUAL, TrainingTable, listed
+from radresp.classify.support import Support
+from radresp.classify.table import RESIDUAL, Floats, TrainingTable, listed
 from radresp.classify.training import Heads, train_heads
 from radresp.classify.tuning import Method, patient_folds, possible_folds, seed_of
 from radresp.core import Note, NoteKind, Step
+from radresp.errors import CohortError
 
 Progress = Callable[[int, int], None]
+PSEUDO = "p_pseudo_residual_given_non_ccr"
+"""Probability of a complete response, given that a reader saw less than one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One outer fold: what its model said of the cases it met, out of fold, and of the others.
+
+    Parameters
+    ----------
+    repeat : int
+        Which repeat.
+    test : ndarray of bool, shape (cases,)
+        The cases it had not met.
+    inner : ndarray of shape (inner repeats, training cases)
+        Log-odds of residual tumour of its training cases, each from an inner fold.
+    outer : ndarray of shape (test cases,)
+        Log-odds of the others.
+    """
+
+    repeat: int
+    test: NDArray[np.bool_]
+    inner: Floats
+    outer: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +68,19 @@ class OutOfFold:
         The same for each repeat alone.
     folds : DataFrame of shape (cases, repeats)
         Fold of each case in each repeat.
+    fit : tuple of DataFrame
+        Conformal p-values (``complete``, ``residual``) for each repeat.
+    outside : DataFrame of bool, shape (cases, repeats)
+        Whether scoring would abstain because the case is unlike the training cases or lacks a
+        feature.
+    pseudo : Series
+        Probability of a complete response given that a reader called the case less than complete;
+        NaN for others, and where too few such cases taught it.
     chosen : tuple of dict
         For each repeat and fold: hyper-parameters, calibration line, selected columns, columns
         constant only in that fold, numbers of cases.
+    parts : tuple of Part
+        What stacking needs.
     step : Step
         Method, settings, seconds and notes.
     """
@@ -48,7 +88,11 @@ class OutOfFold:
     p: pd.DataFrame
     per_repeat: tuple[pd.DataFrame, ...]
     folds: pd.DataFrame
+    fit: tuple[pd.DataFrame, ...]
+    outside: pd.DataFrame
+    pseudo: pd.Series
     chosen: tuple[dict[str, Any], ...]
+    parts: tuple[Part, ...]
     step: Step
 
     @property
@@ -81,43 +125,167 @@ def cross_validate_table(
     progress : callable, optional
         Called with folds done and folds in all.
     """
-    start = time.perf_counter()
     folds = possible_folds(settings.outer_folds, table.residual, table.groups)
-    total = folds * settings.repeats
-    p = np.full((settings.repeats, len(table.ids), len(table.classes)), np.nan)
-    fold_of = np.empty((settings.repeats, len(table.ids)), dtype=np.int64)
-    chosen: list[dict[str, Any]] = []
-    notes = list(table.notes)
-    for repeat in range(settings.repeats):
-        fold_of[repeat] = patient_folds(table.labels, table.groups, folds, seed_of(seed, 0, repeat))
-        for fold in range(folds):
-            test = fold_of[repeat] == fold
-            check_disjoint(table.groups[~test], table.groups[test])
-            heads = train_heads(
-                method,
-                settings,
-                table,
-                ~test,
-                repeats=settings.inner_repeats,
-                seed=seed_of(seed, 1, repeat, fold),
+    fold_of = np.array(
+        [
+            patient_folds(table.labels, table.groups, folds, seed_of(seed, 0, repeat))
+            for repeat in range(settings.repeats)
+        ]
+    )
+    found = _out_of_fold(name, method, settings, table, fold_of, seed, progress)
+    return found if folds == settings.outer_folds else _with_fewer(found, folds, settings)
+
+
+def leave_one_site_out_table(
+    name: str,
+    method: Method,
+    settings: ClassifierSettings,
+    table: TrainingTable,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> OutOfFold:
+    """Probabilities of the cases of each site by a model of all other sites.
+
+    Parameters are those of :func:`cross_validate_table`.
+
+    Raises
+    ------
+    CohortError
+        ``SITES`` when there are fewer than two sites, a case or patient belongs to none or two, or
+        the others of a site are too few to learn from.
+    """
+    names, fold_of = np.unique(table.sites, return_inverse=True)
+    if names.size < 2 or "" in names:
+        found = f"{names.size} site" if "" not in names else "cases without a site"
+        raise CohortError("SITES", found, expected="two sites or more, and one for every case")
+    patients = pd.Series(table.sites).groupby(table.groups).nunique()
+    if (patients > 1).any():
+        raise CohortError("SITES", f"{(patients > 1).sum()} patients at two sites", expected="one")
+    for place, site in enumerate(names):
+        other = table.residual[fold_of != place]
+        fewest = min(int(other.sum()), int((1 - other).sum()))
+        if fewest < settings.min_per_class and not settings.allow_few:
+            raise CohortError(
+                "SITES",
+                f"without {site} {fewest} cases of the rarer outcome are left",
+                expected=f"at least {settings.min_per_class}",
             )
-            p[repeat, test] = heads.probabilities(table.x[test])
-            chosen.append(_record(table, heads, test, repeat, fold))
-            notes.extend(heads.notes)
-            if progress is not None:
-                progress(len(chosen), total)
-    notes += _summary(chosen, folds, settings)
+    return _out_of_fold(name, method, settings, table, fold_of[None], seed, progress)
+
+
+def _out_of_fold(
+    name: str,
+    method: Method,
+    settings: ClassifierSettings,
+    table: TrainingTable,
+    fold_of: NDArray[np.int64],
+    seed: int,
+    progress: Progress | None,
+) -> OutOfFold:
+    """Probabilities by folds that are drawn, ``fold_of`` of shape (repeats, cases)."""
+    start = time.perf_counter()
+    found = _Gathered(table, len(fold_of))
+    notes = list(table.notes)
+    places = [(repeat, fold) for repeat, row in enumerate(fold_of) for fold in np.unique(row)]
+    for done, (repeat, fold) in enumerate(places, start=1):
+        test = fold_of[repeat] == fold
+        check_disjoint(table.groups[~test], table.groups[test])
+        prepared = Preparation.of(table, ~test, settings).applied(table)
+        heads = train_heads(
+            method,
+            settings,
+            prepared,
+            ~test,
+            repeats=settings.inner_repeats,
+            seed=seed_of(seed, 1, repeat, int(fold)),
+        )
+        found.add(prepared, heads, test, repeat, int(fold), settings)
+        notes.extend(heads.notes)
+        if progress is not None:
+            progress(done, len(places))
+    notes += _summary(found.chosen)
     seconds = time.perf_counter() - start
     step = Step("classify", name, settings.model_dump(mode="json"), seconds, _merged(notes))
-    frames = tuple(_frame(table, values) for values in p)
-    names = [f"repeat_{k + 1}" for k in range(settings.repeats)]
-    return OutOfFold(
-        _frame(table, p.mean(axis=0)),
-        frames,
-        pd.DataFrame(fold_of.T, index=_index(table), columns=names),
-        tuple(chosen),
-        step,
-    )
+    return found.out_of_fold(fold_of, step)
+
+
+class _Gathered:
+    """What the folds said so far, case by case and repeat by repeat."""
+
+    def __init__(self, table: TrainingTable, repeats: int) -> None:
+        shape = (repeats, len(table.ids))
+        self.index = pd.Index(table.ids, name="case_id")
+        self.classes = list(table.classes)
+        self.doubted = table.doubted
+        self.p = np.full((*shape, len(self.classes)), np.nan)
+        self.fit = np.full((*shape, len(OUTCOMES)), np.nan)
+        self.outside = np.zeros(shape, dtype=bool)
+        self.pseudo = np.full(shape, np.nan)
+        self.chosen: list[dict[str, Any]] = []
+        self.parts: list[Part] = []
+
+    def add(
+        self,
+        table: TrainingTable,
+        heads: Heads,
+        test: NDArray[np.bool_],
+        repeat: int,
+        fold: int,
+        settings: ClassifierSettings,
+    ) -> None:
+        """Note what the heads of one fold say of its test cases."""
+        x = table.x[test]
+        margins = heads.margins(x)
+        log_odds = heads.platt.log_odds(margins)
+        self.p[repeat, test] = heads.probabilities(x)
+        self.fit[repeat, test] = heads.conformal.p_values(log_odds)
+        self.outside[repeat, test] = _outside(table, heads, ~test, x, settings)
+        if heads.doubted is not None:
+            complete = 1 - heads.doubted.probability(margins)
+            self.pseudo[repeat, test] = np.where(self.doubted[test], complete, np.nan)
+        self.parts.append(Part(repeat, test, heads.platt.log_odds(heads.scores), log_odds))
+        self.chosen.append(_record(table, heads, test, repeat, fold))
+
+    def out_of_fold(self, fold_of: NDArray[np.int64], step: Step) -> OutOfFold:
+        """Everything as frames."""
+        names = [f"repeat_{k + 1}" for k in range(len(fold_of))]
+
+        def frame(values: NDArray[Any], columns: list[str]) -> pd.DataFrame:
+            return pd.DataFrame(values, index=self.index, columns=columns)
+
+        return OutOfFold(
+            frame(self.p.mean(axis=0), self.classes),
+            tuple(frame(values, self.classes) for values in self.p),
+            frame(fold_of.T, names),
+            tuple(frame(values, list(OUTCOMES)) for values in self.fit),
+            frame(self.outside.T, names),
+            # NaN where a repeat had too few doubted cases to say anything.
+            pd.Series(self.pseudo.mean(axis=0), index=self.index, name=PSEUDO),
+            tuple(self.chosen),
+            tuple(self.parts),
+            step,
+        )
+
+
+def _outside(
+    table: TrainingTable,
+    heads: Heads,
+    train: NDArray[np.bool_],
+    x: Floats,
+    settings: ClassifierSettings,
+) -> NDArray[np.bool_]:
+    """Which test cases scoring would abstain from, for what their features are."""
+    selected = heads.selected()
+    support = Support.of(table.x[train], table.columns, selected, settings)
+    used = heads.residual["select"].get_support()
+    unlike = [bool(support.check(row)) for row in x]
+    lacking = [
+        bool(np.isnan(row[selected]).any())
+        and not may_fill(heads.residual["classify"], np.isnan(row[used]), settings)
+        for row in x
+    ]
+    return np.asarray(np.array(unlike) | np.array(lacking))
 
 
 def check_disjoint(train: NDArray[Any], test: NDArray[Any]) -> None:
@@ -157,18 +325,19 @@ def _record(
     return record
 
 
-def _summary(chosen: list[dict[str, Any]], folds: int, settings: ClassifierSettings) -> list[Note]:
+def _with_fewer(found: OutOfFold, folds: int, settings: ClassifierSettings) -> OutOfFold:
+    note = Note(
+        NoteKind.INFO,
+        "FOLDS_REDUCED",
+        f"{folds} outer folds",
+        f"{settings.outer_folds}",
+        "the rarer outcome has no more patients",
+    )
+    return replace(found, step=replace(found.step, notes=(*found.step.notes, note)))
+
+
+def _summary(chosen: list[dict[str, Any]]) -> list[Note]:
     notes = []
-    if folds < settings.outer_folds:
-        notes.append(
-            Note(
-                NoteKind.INFO,
-                "FOLDS_REDUCED",
-                f"{folds} outer folds",
-                f"{settings.outer_folds}",
-                "the rarer outcome has no more patients",
-            )
-        )
     imputed = sum(record["test_cases_imputed"] for record in chosen)
     if imputed:
         notes.append(
@@ -200,11 +369,3 @@ def _merged(notes: list[Note]) -> tuple[Note, ...]:
         )
         for note, count in counts.items()
     )
-
-
-def _index(table: TrainingTable) -> pd.Index:
-    return pd.Index(table.ids, name="case_id")
-
-
-def _frame(table: TrainingTable, p: NDArray[np.float64]) -> pd.DataFrame:
-    return pd.DataFrame(p, index=_index(table), columns=list(table.classes))

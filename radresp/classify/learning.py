@@ -7,7 +7,12 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from radresp.classify import METHODS
-from radresp.classify.cross_validation import OutOfFold, cross_validate_table
+from radresp.classify.cross_validation import (
+    OutOfFold,
+    cross_validate_table,
+    leave_one_site_out_table,
+)
+from radresp.classify.leak_guard import Canary, permuted_canary
 from radresp.classify.method import Method
 from radresp.classify.model import Model, fit_table
 from radresp.classify.settings import ClassifierSettings
@@ -24,6 +29,8 @@ def fit(
     *,
     endpoint: str,
     seed: int,
+    sites: pd.Series | None = None,
+    doubted: pd.Series | None = None,
 ) -> Model:
     """Learn the final model from all cases.
 
@@ -41,6 +48,11 @@ def fit(
         What "complete response" means in the outcomes, for example ``"pCR"``.
     seed : int
         Makes everything repeatable.
+    sites : Series of str, optional
+        Hospital by case id, for harmonisation.
+    doubted : Series of bool, optional
+        Whether a reader called the case less than complete; with enough of them the model also
+        says what such a call means.
 
     Returns
     -------
@@ -53,7 +65,7 @@ def fit(
         See :func:`radresp.classify.table.check_table`.
     """
     name, method = _method_of(settings)
-    table = check_table(x, y, groups, settings)
+    table = check_table(x, y, groups, settings, sites=sites, doubted=doubted)
     return fit_table(name, method, settings, table, endpoint=endpoint, seed=seed)
 
 
@@ -64,13 +76,15 @@ def cross_validate(
     settings: ClassifierSettings,
     *,
     seed: int,
+    sites: pd.Series | None = None,
+    doubted: pd.Series | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> OutOfFold:
     """Measure honestly: repeated, patient-grouped, nested cross-validation.
 
     Parameters
     ----------
-    x, y, groups, settings, seed
+    x, y, groups, settings, seed, sites, doubted
         As in :func:`fit`.
     progress : callable, optional
         Called with the number of folds done and the number of folds.
@@ -86,8 +100,63 @@ def cross_validate(
         See :func:`radresp.classify.table.check_table`.
     """
     name, method = _method_of(settings)
-    table = check_table(x, y, groups, settings)
+    table = check_table(x, y, groups, settings, sites=sites, doubted=doubted)
     return cross_validate_table(name, method, settings, table, seed=seed, progress=progress)
+
+
+def leave_one_site_out(
+    x: pd.DataFrame,
+    y: pd.Series,
+    groups: pd.Series,
+    settings: ClassifierSettings,
+    *,
+    seed: int,
+    sites: pd.Series,
+    progress: Callable[[int, int], None] | None = None,
+) -> OutOfFold:
+    """Measure how a model fares at a hospital it was not trained at: each is left out once.
+
+    Parameters are those of :func:`cross_validate`. With harmonisation the values of the hospital
+    left out stay as they are: nothing is learned from it.
+
+    Raises
+    ------
+    PlanError, CohortError
+        See :func:`radresp.classify.table.check_table`; ``SITES`` when there are not two or more,
+        each with enough cases elsewhere.
+    """
+    name, method = _method_of(settings)
+    table = check_table(x, y, groups, settings, sites=sites)
+    return leave_one_site_out_table(name, method, settings, table, seed=seed, progress=progress)
+
+
+def permute(
+    x: pd.DataFrame,
+    y: pd.Series,
+    groups: pd.Series,
+    settings: ClassifierSettings,
+    *,
+    seed: int,
+    permutations: int,
+    sites: pd.Series | None = None,
+) -> Canary:
+    """Run the very same evaluation on shuffled outcomes, where only a leak can find anything.
+
+    Parameters
+    ----------
+    x, y, groups, settings, seed, sites
+        As in :func:`fit`.
+    permutations : int
+        How often; 1 or more.
+
+    Raises
+    ------
+    ModelError
+        ``LEAK_CANARY`` when the mean AUC is better than chance explains.
+    """
+    name, method = _method_of(settings)
+    table = check_table(x, y, groups, settings, sites=sites)
+    return permuted_canary(name, method, settings, table, seed=seed, permutations=permutations)
 
 
 def restore(members: Mapping[str, bytes]) -> Model:

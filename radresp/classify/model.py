@@ -18,8 +18,10 @@ from sklearn.pipeline import Pipeline
 
 from radresp import __version__
 from radresp.classify.calibration import Platt
+from radresp.classify.conformal import Mondrian
 from radresp.classify.ensemble import Ensemble, Refits, fit_ensemble
 from radresp.classify.head import Head, head_of
+from radresp.classify.preparation import Preparation
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.support import Support
 from radresp.classify.table import RESIDUAL, Floats, TrainingTable, listed
@@ -45,7 +47,7 @@ class Model:
     classes : tuple of str
         Sorted outcome names; residual is one of them.
     columns : tuple of str
-        Every column a case must bring, sorted.
+        Every column a case must bring, sorted; ``preparation`` may add some.
     counts : dict of str to int
         Training cases of each class.
     patients : int
@@ -66,8 +68,18 @@ class Model:
         The chosen combination of each head.
     versions : dict of str to str
         Versions it was fitted with.
+    preparation : Preparation
+        What is done to the columns of a case first.
+    conformal : Mondrian
+        Out-of-fold log-odds of the training cases by outcome.
     step : Step
         Settings, seconds and notes of the fit.
+    subtype : Head, optional
+        See above.
+    doubted : Platt, optional
+        Line learned from the cases a reader called less than complete.
+    inner : ndarray of shape (repeats, cases), optional
+        Out-of-fold log-odds of the training cases, sorted by case id; only right after the fit.
     """
 
     method: str
@@ -85,8 +97,12 @@ class Model:
     quantiles: dict[str, tuple[float, ...]]
     hyperparameters: dict[str, dict[str, float]]
     versions: dict[str, str]
+    preparation: Preparation
+    conformal: Mondrian
     step: Step
     subtype: Head | None = field(default=None)
+    doubted: Platt | None = field(default=None)
+    inner: Floats | None = field(default=None)
 
     @property
     def cases(self) -> int:
@@ -103,27 +119,22 @@ class Model:
         """Columns some head looks at."""
         return self.support.selected
 
-    def log_odds(self, x: Floats) -> Floats:
-        """Calibrated log-odds of residual tumour for x of shape (cases, columns)."""
+    def margins(self, x: Floats) -> Floats:
+        """Score of residual tumour before calibration, for prepared x of shape (cases, columns)."""
         scores = self.residual.scores(x[:, self.places(self.residual.columns)], 2)
-        return self.platt.log_odds(scores[:, 1] - scores[:, 0])
+        return np.asarray(scores[:, 1] - scores[:, 0])
 
     def probabilities(self, x: Floats) -> Floats:
-        """Probability of each class, shape (cases, classes); rows sum to 1."""
-        p = 1.0 / (1.0 + np.exp(-self.log_odds(x)))
+        """Probability of each class for prepared x, shape (cases, classes); rows sum to 1."""
+        p = self.platt.probability(self.margins(x))
         if self.subtype is None:
             return combine(self.classes, p, None)
         values = x[:, self.places(self.subtype.columns)]
         return combine(self.classes, p, self.subtype.scores(values, len(self.classes)))
 
-    @property
-    def fills_gaps(self) -> bool:
-        """Whether a gap of a new case counts as the training median."""
-        return self.settings.fills_gaps
-
     def places(self, names: tuple[str, ...]) -> list[int]:
-        """Positions of columns among ``columns``."""
-        where = {name: place for place, name in enumerate(self.columns)}
+        """Positions of columns among the prepared ones."""
+        where = {name: place for place, name in enumerate(self.preparation.all_columns)}
         return [where[name] for name in names]
 
 
@@ -153,6 +164,8 @@ def fit_table(
     """
     start = time.perf_counter()
     everything = np.ones(len(table.ids), dtype=bool)
+    preparation = Preparation.of(table, everything, settings)
+    raw_columns, table = table.columns, preparation.applied(table)
     heads = train_heads(method, settings, table, everything, repeats=settings.repeats, seed=seed)
     ensemble = fit_ensemble(method, settings, table, heads, seed)
     selected = heads.selected()
@@ -174,7 +187,7 @@ def fit_table(
         settings=settings,
         endpoint=endpoint,
         classes=table.classes,
-        columns=table.columns,
+        columns=raw_columns,
         counts=table.counts,
         patients=int(np.unique(table.groups).size),
         seed=seed,
@@ -185,8 +198,12 @@ def fit_table(
         quantiles=dict(zip(support.selected, map(tuple, inside.tolist()), strict=True)),
         hyperparameters=chosen,
         versions=current_versions(),
+        preparation=preparation,
+        conformal=heads.conformal,
         step=Step("classify", name, settings.model_dump(mode="json"), seconds, notes),
         subtype=subtype,
+        doubted=heads.doubted,
+        inner=heads.platt.log_odds(heads.scores),
     )
 
 

@@ -7,16 +7,18 @@ feature the model looks at there is no probability, only a reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from radresp.classify.ensemble import interval_of
 from radresp.classify.head import Head
 from radresp.classify.model import Model
+from radresp.classify.settings import ClassifierSettings
 from radresp.classify.table import RESIDUAL, Floats, listed
 from radresp.core import Note, NoteKind
 from radresp.errors import ModelError
@@ -56,6 +58,14 @@ class Prediction:
         The strongest first.
     filled : tuple of str
         Features the case lacks, whose training median stood in.
+    fit : mapping of str to float
+        Conformal p-value of each outcome (``complete``, ``residual``): the share of its training
+        cases that fit it no better.
+    p_pseudo_residual : float or None
+        Probability of a complete response given that a reader called the case less than complete;
+        None where too few such cases were among the training cases.
+    warnings : tuple of Note
+        What does not stop a probability but limits it.
     """
 
     case_id: str
@@ -64,9 +74,13 @@ class Prediction:
     notes: tuple[Note, ...]
     contributions: tuple[Contribution, ...]
     filled: tuple[str, ...] = ()
+    fit: Mapping[str, float] = field(default_factory=dict)
+    p_pseudo_residual: float | None = None
+    warnings: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", MappingProxyType(dict(self.classes)))
+        for name in ("classes", "fit"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property
     def p_ccr(self) -> float | None:
@@ -79,7 +93,9 @@ class Prediction:
         return tuple(note.text for note in self.notes)
 
 
-def predict(model: Model, x: pd.DataFrame) -> tuple[Prediction, ...]:
+def predict(
+    model: Model, x: pd.DataFrame, *, sites: pd.Series | None = None
+) -> tuple[Prediction, ...]:
     """Score cases by a model.
 
     Parameters
@@ -88,6 +104,9 @@ def predict(model: Model, x: pd.DataFrame) -> tuple[Prediction, ...]:
         The model.
     x : DataFrame of shape (cases, columns)
         Index = case id. Every column of the model by name, in any order; others are ignored.
+    sites : Series of str, optional
+        Hospital of each case id, for a harmonised model; one it was not trained on, or none, leaves
+        the values as they are and warns.
 
     Returns
     -------
@@ -100,9 +119,26 @@ def predict(model: Model, x: pd.DataFrame) -> tuple[Prediction, ...]:
         ``FEATURE_SCHEMA`` when a column is missing, stands twice, or holds text;
         ``SCORE_INVALID`` when the model's numbers give no probability.
     """
-    values = _values(model, x)
+    of = np.full(len(x), "") if sites is None else sites.reindex(x.index).fillna("").to_numpy(str)
+    values = model.preparation.transform(_values(model, x), of)
     return tuple(
-        _predict_case(model, str(case), row) for case, row in zip(x.index, values, strict=True)
+        predict_prepared(model, str(case), row, _site_notes(model, site))
+        for case, row, site in zip(x.index, values, of, strict=True)
+    )
+
+
+def _site_notes(model: Model, site: str) -> tuple[Note, ...]:
+    combat = model.preparation.combat
+    if combat is None or combat.knows(np.array([site]))[0]:
+        return ()
+    return (
+        Note(
+            NoteKind.WARNING,
+            "SITE_UNSEEN",
+            f"the site {site or 'of the case is not stated and'} was not harmonised",
+            f"one of {listed(combat.sites)}" if combat.sites else "a site",
+            "its values were used as they are; expect less than the evaluation by site shows",
+        ),
     )
 
 
@@ -126,12 +162,16 @@ def _values(model: Model, x: pd.DataFrame) -> Floats:
     return table.to_numpy(dtype=float)
 
 
-def _predict_case(model: Model, case: str, row: Floats) -> Prediction:
+def predict_prepared(
+    model: Model, case: str, row: Floats, warnings: tuple[Note, ...] = ()
+) -> Prediction:
+    """Score one case whose values, of shape (prepared columns,), went through the preparation."""
     needed = row[model.places(model.selected)]
     lacking = [
         name for name, value in zip(model.selected, needed, strict=True) if not np.isfinite(value)
     ]
-    if lacking and not _may_fill(model, needed):
+    gaps = ~np.isfinite(row[model.places(model.residual.columns)])
+    if lacking and not may_fill(model.residual.classifier, gaps, model.settings):
         note = Note(
             NoteKind.ABSTAIN,
             "MISSING_FEATURE",
@@ -145,13 +185,25 @@ def _predict_case(model: Model, case: str, row: Floats) -> Prediction:
         raise ModelError("SCORE_INVALID", f"the model gives {p.tolist()}", case=case)
     notes = model.support.check(row)
     members = row[model.places(model.ensemble.columns)]
-    log_odds = float(model.log_odds(row[None])[0])
+    margin = model.margins(row[None])[0]
+    log_odds = float(model.platt.log_odds(margin))
     interval = interval_of(model.ensemble, members, log_odds, model.settings.interval_level)
     if interval is None:
         notes += (_unsure(model),)
     classes = dict(zip(model.classes, p.tolist(), strict=True))
     found = _contributions(model, row)
-    return Prediction(case, classes, interval, notes, found, tuple(lacking))
+    pseudo = None if model.doubted is None else 1 - float(model.doubted.probability(margin))
+    return Prediction(
+        case,
+        classes,
+        interval,
+        notes,
+        found,
+        tuple(lacking),
+        model.conformal.named(log_odds),
+        pseudo,
+        warnings,
+    )
 
 
 def _unsure(model: Model) -> Note:
@@ -163,14 +215,23 @@ def _unsure(model: Model) -> Note:
     )
 
 
-def _may_fill(model: Model, needed: Floats) -> bool:
-    """Whether what is missing carries little enough of the model's weight."""
-    if not model.fills_gaps:
+def may_fill(classifier: Any, missing: NDArray[np.bool_], settings: ClassifierSettings) -> bool:
+    """Whether what is missing carries little enough of a classifier's weight.
+
+    Parameters
+    ----------
+    classifier : object
+        The fitted residual head.
+    missing : ndarray of bool, shape (its columns,)
+        What a case lacks.
+    settings : ClassifierSettings
+        Whether gaps may be filled at all, and the largest share.
+    """
+    if not settings.fills_gaps:
         return False
-    weights = np.abs(model.residual.classifier.coef_[0])
-    missing = ~np.isfinite(needed[[model.selected.index(c) for c in model.residual.columns]])
+    weights = np.abs(classifier.coef_[0])
     total = float(weights.sum())
-    return total == 0 or float(weights[missing].sum()) <= model.settings.max_missing_weight * total
+    return total == 0 or float(weights[missing].sum()) <= settings.max_missing_weight * total
 
 
 def _contributions(model: Model, row: Floats) -> tuple[Contribution, ...]:

@@ -36,6 +36,27 @@ class ClassifierSettings(Settings):
     max_correlation: float = Field(
         0.95, gt=0, le=1, description="Two kept features correlate at most this much (Pearson)."
     )
+    max_volume_correlation: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Leave out columns whose Spearman correlation with a volume is larger, 0-1; "
+        "1 keeps all.",
+    )
+    volume_columns: tuple[str, ...] = Field(
+        ("volumetry.volume_ml", "shape_MeshVolume", "shape_VoxelVolume"),
+        description="Ends of the names of volumes.",
+    )
+    prespecified: tuple[str, ...] = Field(
+        ("response.",),
+        description="Beginnings of the names of columns kept whatever they follow.",
+    )
+    harmonise: Literal["combat"] | None = Field(
+        None, description="'combat' takes the mark of the site off every column."
+    )
+    missing_indicators: bool = Field(
+        False, description="Add a column for every pattern of gaps in the training part."
+    )
     class_weight: Literal["balanced"] | None = Field(
         None, description="'balanced' weighs classes equally while fitting; calibration undoes it."
     )

@@ -13,15 +13,16 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from pydantic import ValidationError
 
 from radresp.classify.archive import dump_classifier, load_classifier, suffix_of
 from radresp.classify.calibration import Platt
+from radresp.classify.conformal import Mondrian
 from radresp.classify.ensemble import Ensemble, Refits
 from radresp.classify.head import Head
 from radresp.classify.model import Model, current_versions
-from radresp.classify.prediction import predict
+from radresp.classify.prediction import predict_prepared
+from radresp.classify.preparation import Preparation
 from radresp.classify.scaling import Scaler, Standard, restored_scaler
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.support import Support
@@ -29,7 +30,7 @@ from radresp.classify.table import RESIDUAL, VOCABULARIES
 from radresp.core import Note, NoteKind, Step
 from radresp.errors import ModelError, RadrespError
 
-FORMAT = 2
+FORMAT = 3
 JSON_MEMBER = "model.json"
 HEADS = ("residual", "subtype")
 _TOLERANCE = 1e-6
@@ -61,6 +62,9 @@ def dump(model: Model) -> dict[str, bytes]:
         "patients": model.patients,
         "seed": model.seed,
         "platt": asdict(model.platt),
+        "doubted": model.doubted and asdict(model.doubted),
+        "conformal": model.conformal.record(),
+        "preparation": model.preparation.record(),
         "support": model.support.record(),
         "quantiles": model.quantiles,
         "hyperparameters": model.hyperparameters,
@@ -180,6 +184,9 @@ def _assemble(
         step=Step("classify", name, record["settings"], 0.0, notes),
         residual=heads["residual"],
         subtype=heads.get("subtype"),
+        preparation=Preparation.restored(record["preparation"], tuple(record["columns"])),
+        conformal=Mondrian.restored(record["conformal"]),
+        doubted=None if record["doubted"] is None else _platt(record["doubted"]),
     )
 
 
@@ -230,7 +237,7 @@ def _check_labels(model: Model, record: dict[str, Any]) -> None:
 def _check_weights(model: Model) -> None:
     support = model.support
     arrays: list[Any] = [
-        list(asdict(model.platt).values()),
+        *(list(asdict(line).values()) for line in (model.platt, model.doubted) if line),
         support.centre,
         support.spread,
         support.axes,
@@ -266,13 +273,15 @@ def _reference(model: Model) -> dict[str, Any]:
     """
     middle = (model.support.low + model.support.high) / 2
     middle[model.places(model.selected)] = [model.quantiles[name][2] for name in model.selected]
-    (found,) = predict(model, pd.DataFrame([middle], columns=list(model.columns)))
+    found = predict_prepared(model, "reference", middle)
     place = model.places(model.selected)
     return {
         "p": [found.classes[name] for name in model.classes],
         "interval": list(found.interval or ()),
         "contributions": [part.contribution for part in found.contributions],
         "distance": [model.support.distance(middle[place])[0]],
+        "fit": list(found.fit.values()),
+        "pseudo": [found.p_pseudo_residual or 0.0],
     }
 
 
@@ -281,7 +290,7 @@ def _self_tested(model: Model, record: dict[str, Any]) -> Model:
         stored, found = record["reference"], _reference(model)
         errors = [
             np.abs(np.subtract(found[name], np.array(stored[name], dtype=float)))
-            for name in ("p", "interval", "contributions", "distance")
+            for name in ("p", "interval", "contributions", "distance", "fit", "pseudo")
         ]
         error = float(np.concatenate(errors).max())
     except (KeyError, TypeError, ValueError, IndexError, RadrespError) as problem:

@@ -47,6 +47,10 @@ class TrainingTable:
         Patient of each case.
     notes : tuple of Note
         What was noticed.
+    sites : ndarray of str, shape (cases,)
+        Hospital of each case; empty where not known.
+    doubted : ndarray of bool, shape (cases,)
+        Which cases a reader called less than complete (nCR or iCR).
     """
 
     x: Floats
@@ -56,6 +60,8 @@ class TrainingTable:
     classes: tuple[str, ...]
     groups: NDArray[Any]
     notes: tuple[Note, ...]
+    sites: NDArray[Any]
+    doubted: NDArray[np.bool_]
 
     @property
     def residual(self) -> NDArray[np.int64]:
@@ -69,7 +75,13 @@ class TrainingTable:
 
 
 def check_table(
-    x: pd.DataFrame, y: pd.Series, groups: pd.Series, settings: ClassifierSettings
+    x: pd.DataFrame,
+    y: pd.Series,
+    groups: pd.Series,
+    settings: ClassifierSettings,
+    *,
+    sites: pd.Series | None = None,
+    doubted: pd.Series | None = None,
 ) -> TrainingTable:
     """Check features, labels and patients, and bring them into one order.
 
@@ -83,6 +95,10 @@ def check_table(
         Patient of each case id.
     settings : ClassifierSettings
         Holds the fewest patients a class may have.
+    sites : Series of str, optional
+        Hospital of each case id.
+    doubted : Series of bool, optional
+        Whether a reader called the case less than complete.
 
     Raises
     ------
@@ -106,7 +122,26 @@ def check_table(
     notes += _note_columns(values, columns, settings)
     notes += _note_suspects(values, columns, labels == RESIDUAL)
     index = np.array([classes.index(label) for label in labels], dtype=np.int64)
-    return TrainingTable(values, ids, columns, index, classes, patients, notes)
+    return TrainingTable(
+        values,
+        ids,
+        columns,
+        index,
+        classes,
+        patients,
+        notes,
+        _per_case(sites, ordered.index, "", str),
+        _per_case(doubted, ordered.index, False, bool),
+    )
+
+
+def _per_case(
+    values: pd.Series | None, index: pd.Index, otherwise: Any, kind: type
+) -> NDArray[Any]:
+    """What is known of each case, in the order of an index."""
+    if values is None:
+        return np.full(len(index), otherwise)
+    return np.asarray(values.reindex(index).fillna(otherwise).to_numpy().astype(kind))
 
 
 def listed(names: Sequence[str]) -> str:

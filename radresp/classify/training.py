@@ -15,6 +15,7 @@ from scipy.special import softmax
 from sklearn.pipeline import Pipeline
 
 from radresp.classify.calibration import Platt, fit_platt
+from radresp.classify.conformal import Mondrian
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.table import RESIDUAL, Floats, TrainingTable
 from radresp.classify.tuning import (
@@ -45,6 +46,10 @@ class Heads:
         Chosen hyper-parameters.
     scores : ndarray of shape (repeats, cases)
         Out-of-fold scores of the residual head behind ``platt``.
+    conformal : Mondrian
+        Their calibrated log-odds by outcome.
+    doubted : Platt or None
+        Line learned from the cases a reader called less than complete; None with too few of them.
     notes : tuple of Note
         What was noticed.
     """
@@ -54,15 +59,20 @@ class Heads:
     platt: Platt
     candidate: Candidate
     scores: Floats
+    conformal: Mondrian
+    doubted: Platt | None = None
     subtype: Pipeline | None = None
     subtype_candidate: Candidate | None = None
     notes: tuple[Note, ...] = ()
 
+    def margins(self, x: Floats) -> Floats:
+        """Score of residual tumour for x of shape (cases, columns), before calibration."""
+        scores = class_scores(self.residual[-1], self.residual[:-1].transform(x), 2)
+        return np.asarray(scores[:, 1] - scores[:, 0])
+
     def probabilities(self, x: Floats) -> Floats:
         """Probability of each class for x of shape (cases, columns); rows sum to 1."""
-        z = self.residual[:-1].transform(x)
-        scores = class_scores(self.residual[-1], z, 2)
-        p = self.platt.probability(scores[:, 1] - scores[:, 0])
+        p = self.platt.probability(self.margins(x))
         if self.subtype is None:
             return combine(self.classes, p, None)
         z = self.subtype[:-1].transform(x)
@@ -137,10 +147,31 @@ def train_heads(
             method, settings, subtype_candidate, x, labels, draw["seed"]
         )
         unsettled += second.unconverged + (not settled)
-    notes = _notes(table, labels, folds, settings, platt, unsettled)
     return Heads(
-        table.classes, pipeline, platt, tuned.candidate, scores, subtype, subtype_candidate, notes
+        table.classes,
+        pipeline,
+        platt,
+        tuned.candidate,
+        scores,
+        Mondrian.of(platt.log_odds(scores), residual),
+        _doubted(scores, residual, table.doubted[rows], settings),
+        subtype,
+        subtype_candidate,
+        _notes(table, labels, folds, settings, platt, unsettled),
     )
+
+
+def _doubted(
+    scores: Floats,
+    residual: NDArray[np.int64],
+    doubted: NDArray[np.bool_],
+    settings: ClassifierSettings,
+) -> Platt | None:
+    """A calibration of their own for cases read as less than complete, where there are enough."""
+    events = int(residual[doubted].sum())
+    if min(events, int(doubted.sum()) - events) < settings.min_per_class:
+        return None
+    return fit_platt(scores[:, doubted], residual[doubted])
 
 
 def _notes(

@@ -120,7 +120,7 @@ def test_a_flipped_bit_leaves_a_model_or_a_refusal(name: str, place: int, bit: i
 
 
 def test_a_newer_format_is_refused() -> None:
-    assert refusal(edited(lambda r: r.update(format=3))).code == "MODEL_NEWER"
+    assert refusal(edited(lambda r: r.update(format=4))).code == "MODEL_NEWER"
     assert "train the model again" in refusal(edited(lambda r: r.update(format=1))).message
     assert refusal(edited(lambda r: r.pop("format"))).code == "MODEL_FORMAT"
     assert refusal(MEMBERS | {"model.json": b"[]"}).code == "MODEL_FORMAT"
