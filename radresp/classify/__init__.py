@@ -37,10 +37,12 @@ from radresp.classify.settings import ClassifierSettings
 if TYPE_CHECKING:
     from radresp.classify.calibration import Platt, fit_platt
     from radresp.classify.cross_validation import OutOfFold
+    from radresp.classify.fusion import Fused, fuse_models, fuse_out_of_fold
     from radresp.classify.leak_guard import Canary
     from radresp.classify.learning import cross_validate, fit, leave_one_site_out, permute, restore
     from radresp.classify.model import Model
-    from radresp.classify.prediction import Contribution, Prediction, predict
+    from radresp.classify.prediction import Contribution, Prediction
+    from radresp.classify.scoring import predict
     from radresp.classify.store import dump
     from radresp.classify.table import RESIDUAL, VOCABULARIES
 
@@ -60,6 +62,7 @@ _LATER = {
     "VOCABULARIES": "table",
     "Canary": "leak_guard",
     "Contribution": "prediction",
+    "Fused": "fusion",
     "Model": "model",
     "OutOfFold": "cross_validation",
     "Platt": "calibration",
@@ -68,9 +71,11 @@ _LATER = {
     "dump": "store",
     "fit": "learning",
     "fit_platt": "calibration",
+    "fuse_models": "fusion",
+    "fuse_out_of_fold": "fusion",
     "leave_one_site_out": "learning",
     "permute": "learning",
-    "predict": "prediction",
+    "predict": "scoring",
     "restore": "learning",
 }
 
@@ -84,6 +89,7 @@ __all__ = [
     "Contribution",
     "ElasticNet",
     "ExtraTrees",
+    "Fused",
     "GradientBoosting",
     "LinearSvm",
     "Method",
@@ -98,6 +104,8 @@ __all__ = [
     "dump",
     "fit",
     "fit_platt",
+    "fuse_models",
+    "fuse_out_of_fold",
     "leave_one_site_out",
     "permute",
     "predict",

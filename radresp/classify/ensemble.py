@@ -131,16 +131,16 @@ class Refits:
 
 
 def interval_of(
-    ensemble: Ensemble | Refits, x: Floats, log_odds: float, level: float
+    members: Floats, of: int, log_odds: float, level: float
 ) -> tuple[float, float] | None:
     """Interval of p_ccr around the model's own log-odds of residual tumour.
 
     Parameters
     ----------
-    ensemble : Ensemble or Refits
-        The members.
-    x : ndarray of shape (columns,)
-        The case's values in the order of its ``columns``.
+    members : ndarray of shape (able members,)
+        Log-odds by every member able to judge the case.
+    of : int
+        Members in all.
     log_odds : float
         The model's calibrated log-odds of residual tumour.
     level : float
@@ -152,8 +152,7 @@ def interval_of(
         Normal interval on the log-odds scale with the members' SD; None when fewer than half of
         the members can judge the case.
     """
-    members = ensemble.log_odds(x)
-    if 2 * members.size < len(ensemble):
+    if 2 * members.size < of:
         return None
     half = float(ndtri(0.5 + level / 2)) * float(members.std(ddof=1))
     return float(expit(-log_odds - half)), float(expit(-log_odds + half))

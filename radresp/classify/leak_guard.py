@@ -22,7 +22,9 @@ from radresp.classify.table import RESIDUAL, Floats, TrainingTable
 from radresp.classify.tuning import seed_of
 from radresp.errors import ModelError
 
-_DEVIATIONS = 4.0
+# Cross-validated AUCs of shuffled outcomes vary a third more than the plain standard error says
+# (0.10 against 0.077 with 60 patients): 4.5 of it are 3.4 of theirs.
+_DEVIATIONS = 4.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Canary:
     aucs : tuple of float
         AUC of each shuffle.
     bound : float
-        Largest mean that chance explains: four standard errors above one half.
+        Largest mean that chance explains: 4.5 standard errors above one half.
     """
 
     aucs: tuple[float, ...]
@@ -55,7 +57,7 @@ def permuted_canary(
     seed: int,
     permutations: int,
 ) -> Canary:
-    """Evaluate shuffled outcomes; one repeat of the outer folds each.
+    """Evaluate shuffled outcomes; one repeat of the outer and of the inner folds each.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ def permuted_canary(
     ModelError
         ``LEAK_CANARY`` when the mean AUC exceeds the bound.
     """
-    once = settings.model_copy(update={"repeats": 1})
+    once = settings.model_copy(update={"repeats": 1, "inner_repeats": 1})
     aucs = []
     for number in range(permutations):
         shuffled = _shuffled(table, seed_of(seed, 9, number))

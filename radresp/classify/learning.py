@@ -12,11 +12,12 @@ from radresp.classify.cross_validation import (
     cross_validate_table,
     leave_one_site_out_table,
 )
+from radresp.classify.fusion import Fused
 from radresp.classify.leak_guard import Canary, permuted_canary
 from radresp.classify.method import Method
 from radresp.classify.model import Model, fit_table
 from radresp.classify.settings import ClassifierSettings
-from radresp.classify.store import restore_model
+from radresp.classify.store import restore_any
 from radresp.classify.table import check_table
 from radresp.errors import PlanError
 
@@ -159,15 +160,15 @@ def permute(
     return permuted_canary(name, method, settings, table, seed=seed, permutations=permutations)
 
 
-def restore(members: Mapping[str, bytes]) -> Model:
+def restore(members: Mapping[str, bytes]) -> Model | Fused:
     """A model from the members :func:`dump` gave.
 
     Raises
     ------
     ModelError
-        See :func:`radresp.classify.store.restore_model`.
+        See :func:`radresp.classify.store.restore_any`.
     """
-    return restore_model(members, {name: method.settings for name, method in METHODS.items()})
+    return restore_any(members, {name: method.settings for name, method in METHODS.items()})
 
 
 def _method_of(settings: ClassifierSettings) -> tuple[str, Method]:

@@ -66,6 +66,10 @@ class Prediction:
         None where too few such cases were among the training cases.
     warnings : tuple of Note
         What does not stop a probability but limits it.
+    log_odds : float
+        Log-odds of residual tumour.
+    members : ndarray
+        The same by the members of the ensemble able to judge the case.
     """
 
     case_id: str
@@ -77,6 +81,8 @@ class Prediction:
     fit: Mapping[str, float] = field(default_factory=dict)
     p_pseudo_residual: float | None = None
     warnings: tuple[Note, ...] = ()
+    log_odds: float = field(default=float("nan"), compare=False)
+    members: Floats = field(default_factory=lambda: np.array([]), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("classes", "fit"):
@@ -93,10 +99,10 @@ class Prediction:
         return tuple(note.text for note in self.notes)
 
 
-def predict(
+def predict_all(
     model: Model, x: pd.DataFrame, *, sites: pd.Series | None = None
 ) -> tuple[Prediction, ...]:
-    """Score cases by a model.
+    """Score cases by one model.
 
     Parameters
     ----------
@@ -184,10 +190,11 @@ def predict_prepared(
     if not (np.isfinite(p).all() and (p >= 0).all() and (p <= 1).all()):
         raise ModelError("SCORE_INVALID", f"the model gives {p.tolist()}", case=case)
     notes = model.support.check(row)
-    members = row[model.places(model.ensemble.columns)]
+    members = model.ensemble.log_odds(row[model.places(model.ensemble.columns)])
     margin = model.margins(row[None])[0]
     log_odds = float(model.platt.log_odds(margin))
-    interval = interval_of(model.ensemble, members, log_odds, model.settings.interval_level)
+    level = model.settings.interval_level
+    interval = interval_of(members, len(model.ensemble), log_odds, level)
     if interval is None:
         notes += (_unsure(model),)
     classes = dict(zip(model.classes, p.tolist(), strict=True))
@@ -203,6 +210,8 @@ def predict_prepared(
         model.conformal.named(log_odds),
         pseudo,
         warnings,
+        log_odds,
+        members,
     )
 
 

@@ -37,7 +37,7 @@ class ClassifierSettings(Settings):
         0.95, gt=0, le=1, description="Two kept features correlate at most this much (Pearson)."
     )
     max_volume_correlation: float = Field(
-        1.0,
+        0.8,
         gt=0,
         le=1,
         description="Leave out columns whose Spearman correlation with a volume is larger, 0-1; "

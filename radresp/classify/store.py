@@ -19,6 +19,7 @@ from radresp.classify.archive import dump_classifier, load_classifier, suffix_of
 from radresp.classify.calibration import Platt
 from radresp.classify.conformal import Mondrian
 from radresp.classify.ensemble import Ensemble, Refits
+from radresp.classify.fusion import CLINICAL, IMAGING, Fused, Stack
 from radresp.classify.head import Head
 from radresp.classify.model import Model, current_versions
 from radresp.classify.prediction import predict_prepared
@@ -32,24 +33,47 @@ from radresp.errors import ModelError, RadrespError
 
 FORMAT = 3
 JSON_MEMBER = "model.json"
+FUSION_MEMBER = "fusion.json"
 HEADS = ("residual", "subtype")
 _TOLERANCE = 1e-6
 
 
-def dump(model: Model) -> dict[str, bytes]:
+def dump(model: Model | Fused) -> dict[str, bytes]:
     """A model as named members; equal models give equal bytes.
 
     Parameters
     ----------
-    model : Model
+    model : Model or Fused
         The model.
 
     Returns
     -------
     dict of str to bytes
         ``model.json``, ``residual.skops`` (``.npz`` where it is trees), with three outcomes
-        ``subtype``, and ``refit_000`` and so on where intervals rest on refits.
+        ``subtype``, and ``refit_000`` and so on where intervals rest on refits. A fused model has
+        ``fusion.json`` and these members of each of its models under ``NAME_``.
     """
+    return _dump_model(model) if isinstance(model, Model) else _dump_fused(model)
+
+
+def _dump_fused(fused: Fused) -> dict[str, bytes]:
+    record = {
+        "format": FORMAT,
+        "stack": fused.stack.record(),
+        "conformal": fused.conformal.record(),
+        "doubted": fused.doubted and asdict(fused.doubted),
+    }
+    members = {FUSION_MEMBER: _json(record)}
+    for name, model in fused.models.items():
+        members |= {f"{name}_{member}": data for member, data in _dump_model(model).items()}
+    return members
+
+
+def _json(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, sort_keys=True, allow_nan=False, indent=1).encode()
+
+
+def _dump_model(model: Model) -> dict[str, bytes]:
     record: dict[str, Any] = {
         "format": FORMAT,
         "method": model.method,
@@ -87,14 +111,41 @@ def dump(model: Model) -> dict[str, bytes]:
                 zip(model.ensemble.heads, model.ensemble.lines, strict=True)
             )
         ]
-    text = json.dumps(record, sort_keys=True, allow_nan=False, indent=1)
-    return {JSON_MEMBER: text.encode(), **members}
+    return {JSON_MEMBER: _json(record), **members}
+
+
+def restore_any(
+    members: Mapping[str, bytes], kinds: Mapping[str, type[ClassifierSettings]]
+) -> Model | Fused:
+    """The inverse of :func:`dump`, with every check.
+
+    Parameters and errors are those of :func:`restore_model`.
+    """
+    if FUSION_MEMBER not in members:
+        return restore_model(members, kinds)
+    record = _record(members, FUSION_MEMBER)
+    try:
+        stack = Stack.restored(record["stack"])
+        conformal = Mondrian.restored(record["conformal"])
+        line = None if record["doubted"] is None else _platt(record["doubted"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            "MODEL_FORMAT", f"{FUSION_MEMBER} does not describe a stack", file=FUSION_MEMBER
+        ) from error
+    models = {}
+    for source in stack.sources:
+        start = f"{source}_"
+        own = {name.removeprefix(start): d for name, d in members.items() if name.startswith(start)}
+        models[source] = restore_model(own, kinds)
+    if set(models) != {IMAGING, CLINICAL}:
+        raise ModelError("MODEL_FORMAT", f"a stack of {', '.join(models)}", file=FUSION_MEMBER)
+    return Fused(models, stack, conformal, line)
 
 
 def restore_model(
     members: Mapping[str, bytes], kinds: Mapping[str, type[ClassifierSettings]]
 ) -> Model:
-    """The inverse of :func:`dump`, with every check.
+    """One model from its members.
 
     Parameters
     ----------
@@ -109,7 +160,7 @@ def restore_model(
         ``MODEL_FORMAT``, ``MODEL_NEWER``, ``MODEL_UNTRUSTED``, ``MODEL_VERSION``,
         ``LABEL_CODING``, ``MODEL_WEIGHTS`` or ``MODEL_SELF_TEST``.
     """
-    record = _record(members)
+    record = _record(members, JSON_MEMBER)
     try:
         model = _assemble(record, members, kinds)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, ValidationError) as error:
@@ -123,23 +174,23 @@ def restore_model(
     return _self_tested(model, record)
 
 
-def _record(members: Mapping[str, bytes]) -> dict[str, Any]:
-    if JSON_MEMBER not in members:
-        raise ModelError("MODEL_FORMAT", f"{JSON_MEMBER} is missing", file=JSON_MEMBER)
+def _record(members: Mapping[str, bytes], file: str) -> dict[str, Any]:
+    if file not in members:
+        raise ModelError("MODEL_FORMAT", f"{file} is missing", file=file)
     try:
-        record = json.loads(members[JSON_MEMBER])
+        record = json.loads(members[file])
     except (ValueError, RecursionError):
-        raise ModelError("MODEL_FORMAT", "it is not JSON", file=JSON_MEMBER) from None
+        raise ModelError("MODEL_FORMAT", "it is not JSON", file=file) from None
     version = record.get("format") if isinstance(record, dict) else None
     if not isinstance(version, int):
-        raise ModelError("MODEL_FORMAT", "no format number", file=JSON_MEMBER)
+        raise ModelError("MODEL_FORMAT", "no format number", file=file)
     if version < FORMAT:
         raise ModelError(
             "MODEL_FORMAT",
             f"model format {version}, of an earlier version",
             expected=str(FORMAT),
             action="train the model again",
-            file=JSON_MEMBER,
+            file=file,
         )
     if version > FORMAT:
         raise ModelError(
@@ -147,7 +198,7 @@ def _record(members: Mapping[str, bytes]) -> dict[str, Any]:
             f"model format {version}",
             expected=f"at most {FORMAT}",
             action="update radresp",
-            file=JSON_MEMBER,
+            file=file,
         )
     return dict(record)
 

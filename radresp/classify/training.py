@@ -154,20 +154,30 @@ def train_heads(
         tuned.candidate,
         scores,
         Mondrian.of(platt.log_odds(scores), residual),
-        _doubted(scores, residual, table.doubted[rows], settings),
+        doubted_line(scores, residual, table.doubted[rows], settings),
         subtype,
         subtype_candidate,
         _notes(table, labels, folds, settings, platt, unsettled),
     )
 
 
-def _doubted(
+def doubted_line(
     scores: Floats,
     residual: NDArray[np.int64],
     doubted: NDArray[np.bool_],
     settings: ClassifierSettings,
 ) -> Platt | None:
-    """A calibration of their own for cases read as less than complete, where there are enough."""
+    """A calibration of their own for cases read as less than complete, where there are enough.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (repeats, cases)
+        Out-of-fold scores.
+    residual, doubted : ndarray of shape (cases,)
+        1 for residual tumour; whether a reader called the case less than complete.
+    settings : ClassifierSettings
+        Holds the fewest of each outcome.
+    """
     events = int(residual[doubted].sum())
     if min(events, int(doubted.sum()) - events) < settings.min_per_class:
         return None
