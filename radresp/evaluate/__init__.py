@@ -15,6 +15,7 @@ from radresp.evaluate.auc import (
     average_precision,
     compare_auc,
     delong,
+    roc_points,
 )
 from radresp.evaluate.calibration import (
     CalibrationBin,
@@ -27,9 +28,15 @@ from radresp.evaluate.calibration import (
     observed_expected,
     scaled_brier,
 )
+from radresp.evaluate.calibration_curve import CalibrationCurve, CurvePoint, calibration_curve
+from radresp.evaluate.decisions import Released, decision_rates, released_at_missed
 from radresp.evaluate.intervals import bootstrap_interval, bootstrap_values, wilson_interval
 from radresp.evaluate.multiclass import describe_classes, multiclass_log_loss
+from radresp.evaluate.nar import nar_score
+from radresp.evaluate.paired import compare
 from radresp.evaluate.sample_size import SampleSize, cox_snell_of_auc, riley
+from radresp.evaluate.selective import risk_coverage
+from radresp.evaluate.subgroups import describe_groups
 from radresp.evaluate.summary import Describe, describe
 from radresp.evaluate.utility import (
     DecisionPoint,
@@ -39,16 +46,21 @@ from radresp.evaluate.utility import (
     decision_curve,
     net_benefit,
     sensitivity_at_specificity,
+    specificity_at_sensitivity,
     treat_all,
 )
+from radresp.evaluate.variation import fold_variation
 
 __all__ = [
     "Agreement",
     "AucComparison",
     "CalibrationBin",
+    "CalibrationCurve",
+    "CurvePoint",
     "DecisionPoint",
     "Describe",
     "Proportion",
+    "Released",
     "SampleSize",
     "ThresholdResult",
     "agreement",
@@ -61,22 +73,32 @@ __all__ = [
     "bootstrap_values",
     "brier",
     "calibration_bins",
+    "calibration_curve",
     "calibration_in_the_large",
     "calibration_line",
+    "compare",
     "compare_auc",
     "cox_snell_of_auc",
     "decision_curve",
+    "decision_rates",
     "delong",
     "describe",
     "describe_classes",
+    "describe_groups",
     "ece",
+    "fold_variation",
     "log_loss",
     "multiclass_log_loss",
     "net_benefit",
+    "nar_score",
     "observed_expected",
+    "released_at_missed",
     "riley",
+    "roc_points",
+    "risk_coverage",
     "scaled_brier",
     "sensitivity_at_specificity",
+    "specificity_at_sensitivity",
     "treat_all",
     "wilson_interval",
 ]

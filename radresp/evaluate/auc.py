@@ -213,6 +213,33 @@ def compare_auc(
     )
 
 
+def roc_points(y: ArrayLike, score: ArrayLike) -> list[dict[str, float]]:
+    """The ROC curve as points, one for every distinct score, from the strictest on.
+
+    Parameters
+    ----------
+    y, score : array-like of shape (n,)
+        Outcomes 0 or 1 and scores.
+
+    Returns
+    -------
+    list of dict
+        ``false_positive_rate`` and ``true_positive_rate``, both from 0 to 1; empty when only one
+        class is present.
+
+    Examples
+    --------
+    >>> [tuple(point.values()) for point in roc_points([0, 1, 1], [0.2, 0.1, 0.9])]
+    [(0.0, 0.0), (0.0, 0.5), (1.0, 0.5), (1.0, 1.0)]
+    """
+    pairs = check_scores(y, score)
+    if not 0 < pairs.y.sum() < pairs.y.size:
+        return []
+    sides = [side[::-1].cumsum() / side.sum() for side in _by_score(pairs)[::-1]]
+    rows = zip(*(np.r_[0.0, side].tolist() for side in sides), strict=True)
+    return [{"false_positive_rate": x, "true_positive_rate": y} for x, y in rows]
+
+
 def _by_score(pairs: Pairs) -> tuple[Floats, Floats]:
     """Weights with and without the event at each distinct score, rising, shape (..., distinct)."""
     order = np.argsort(pairs.p, kind="stable")

@@ -8,7 +8,7 @@ score does not hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,13 @@ MOST_UNDEFINED = 0.1
 _CELLS_AT_ONCE = 2_000_000
 
 
-def wilson_interval(successes: int, total: int, level: float = 0.95) -> tuple[float, float]:
+def wilson_interval(successes: float, total: float, level: float = 0.95) -> tuple[float, float]:
     """Wilson score interval of a proportion.
 
     Parameters
     ----------
-    successes, total : int
-        Counts, 0 <= successes <= total.
+    successes, total : float
+        Counts, 0 <= successes <= total; an expected count may be fractional.
     level : float
         Confidence level, in (0, 1).
 
@@ -112,6 +112,7 @@ def bootstrap_values(
 ) -> Floats:
     """A metric on bootstrap draws of patients, shape (..., repeats); NaN where undefined.
 
+    One patient alone gives NaN: drawing the same patient again says nothing about others.
     A metric may return several rows of values at once, as the calibration line does. The same
     seed draws the same patients for every metric, so differences of metrics are paired.
     """
@@ -127,7 +128,18 @@ def bootstrap_values(
     block = max(1, _CELLS_AT_ONCE // size)
     sizes = [min(block, repeats - start) for start in range(0, repeats, block)]
     draws = [metric(y, p, bootstrap_weights(patients, k, rng)) for k in sizes]
-    return np.concatenate(draws, axis=-1)
+    values = np.concatenate(draws, axis=-1)
+    return values if np.unique(patients).size > 1 else np.full_like(values, np.nan)
+
+
+def together(metrics: Iterable[Metric]) -> Metric:
+    """One metric that gives the rows of several, so that its draws are made once."""
+    chosen = tuple(metrics)
+
+    def rows(y: ArrayLike, p: ArrayLike, weights: ArrayLike) -> Floats:
+        return np.concatenate([np.atleast_2d(metric(y, p, weights)) for metric in chosen])
+
+    return rows
 
 
 def percentile_interval(values: Floats, level: float = 0.95) -> tuple[float, float]:

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 from radresp.errors import InputError
 from radresp.evaluate.auc import auc, auc_bootstrap
 from radresp.evaluate.calibration import NEAREST
+from radresp.evaluate.entries import entry, number, withheld
 from radresp.evaluate.pairs import Floats
-from radresp.evaluate.summary import Describe, describe, entry, number
+from radresp.evaluate.summary import Describe, describe
 
 
 def multiclass_log_loss(index: ArrayLike, p: ArrayLike) -> float:
@@ -93,7 +94,7 @@ def describe_classes(
         )
     index = np.array([names.index(label) for label in labels], dtype=int)
     loss = multiclass_log_loss(index, table)
-    level = (settings or Describe()).level
+    chosen = settings or Describe()
     k = names.index(residual)
     event = (index != k).astype(float)
     # 1 - p may leave [0, 1] by rounding when p came from a renormalised row.
@@ -106,7 +107,7 @@ def describe_classes(
             event, complete, groups, seed=seed, repeats=repeats, settings=settings
         ),
         "one_versus_rest": {
-            name: _class_auc(index == i, table[:, i], groups, seed, repeats, level)
+            name: _class_auc(index == i, table[:, i], groups, seed, repeats, chosen)
             for i, name in enumerate(names)
         },
     }
@@ -118,11 +119,12 @@ def _class_auc(
     groups: ArrayLike | None,
     seed: int,
     repeats: int,
-    level: float,
+    chosen: Describe,
 ) -> dict[str, Any]:
-    ends = auc_bootstrap(event, p, groups, seed=seed, repeats=repeats, level=level)
+    ends = auc_bootstrap(event, p, groups, seed=seed, repeats=repeats, level=chosen.level)
     counts = {"n": int(event.size), "events": int(event.sum())}
-    return entry(auc(event, p), ends, counts, "patient bootstrap", "auc")
+    figure = entry(auc(event, p), ends, counts, "patient bootstrap", "auc")
+    return withheld(figure, counts, chosen.minimum_events, "an AUC")
 
 
 def _rows_are_probabilities(table: Floats) -> bool:

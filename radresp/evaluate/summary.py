@@ -19,7 +19,9 @@ from radresp.core import Settings
 from radresp.evaluate import calibration as cal
 from radresp.evaluate import utility
 from radresp.evaluate.auc import auc, auc_interval, average_precision
-from radresp.evaluate.intervals import Metric, bootstrap_values, percentile_interval
+from radresp.evaluate.calibration_curve import calibration_curve
+from radresp.evaluate.entries import entry, number, proportion, withheld
+from radresp.evaluate.intervals import Metric, bootstrap_values, percentile_interval, together
 from radresp.evaluate.pairs import Floats, check_probabilities
 
 
@@ -40,6 +42,17 @@ class Describe(Settings):
     )
     specificity: float = Field(
         0.9, ge=0, le=1, description="Specificity at which sensitivity is given."
+    )
+    sensitivity: float = Field(
+        0.95, ge=0, le=1, description="Sensitivity at which specificity is given."
+    )
+    calibration_points: int = Field(
+        50, ge=2, le=500, description="Points of the smooth calibration curve."
+    )
+    minimum_events: int = Field(
+        0,
+        ge=0,
+        description="Events, and non-events, below which figures of discrimination are withheld.",
     )
 
 
@@ -73,7 +86,9 @@ def describe(
     -------
     dict
         JSON-ready. Each figure is ``{"value", "low", "high", "n", "events", "method", "reason"}``;
-        value and ends are None where they do not exist, and ``reason`` says why.
+        value and ends are None where they do not exist or are withheld, and ``reason`` says why.
+        ``calibration_curve`` holds ``points`` (``predicted``, ``observed``, ``low``, ``high``;
+        none where there is no curve), ``ici``, ``e50``, ``e90`` and ``ici_by_chance``.
 
     Raises
     ------
@@ -107,7 +122,12 @@ def describe(
     value = auc(pairs.y, pairs.p)
     ends = auc_interval(pairs.y, pairs.p, chosen.level)
     result["auc_delong"] = entry(value, ends, counts, "DeLong, logit scale", "auc")
-    return result | _tables(pairs.y, pairs.p, chosen)
+    result["calibration_curve"] = _curve(pairs.y, pairs.p, patients, seed, repeats, chosen)
+    result |= _tables(pairs.y, pairs.p, chosen)
+    return result | {
+        name: withheld(result[name], counts, chosen.minimum_events, what)
+        for name, what in _DISCRIMINATION.items()
+    }
 
 
 def _figures(
@@ -116,13 +136,11 @@ def _figures(
     """Each figure's value and its bootstrap values."""
     if y.size == 0:
         return dict.fromkeys([*_METRICS, *_LINE, "ece"], (np.nan, np.array([])))
-    found = {}
     metrics: dict[str, Metric] = _METRICS | {"ece": partial(cal.ece, bins=chosen.bins)}
-    for name, metric in metrics.items():
-        values = bootstrap_values(metric, y, p, patients, seed=seed, repeats=repeats)
-        found[name] = (float(metric(y, p)), values)
-    lines = bootstrap_values(_line, y, p, patients, seed=seed, repeats=repeats)
-    return found | dict(zip(_LINE, zip(_line(y, p), lines, strict=True), strict=True))
+    metric = together([*metrics.values(), _line])
+    values = bootstrap_values(metric, y, p, patients, seed=seed, repeats=repeats)
+    found = [*(float(metric(y, p)) for metric in metrics.values()), *_line(y, p)]
+    return dict(zip((*metrics, *_LINE), zip(found, values, strict=True), strict=True))
 
 
 def _line(y: ArrayLike, p: ArrayLike, weights: ArrayLike | None = None) -> Floats:
@@ -157,18 +175,57 @@ _ECE_CASES = 200
 _ECE_BIAS = f"biased upwards below about {_ECE_CASES} cases; read it with its bins"
 
 
+_DISCRIMINATION = {
+    "auc": "an AUC",
+    "auc_delong": "an AUC",
+    "average_precision": "average precision",
+    "sensitivity_at_specificity": "a sensitivity at a chosen specificity",
+    "specificity_at_sensitivity": "a specificity at a chosen sensitivity",
+}
+
+
+def _curve(
+    y: Floats, p: Floats, patients: np.ndarray, seed: int, repeats: int, chosen: Describe
+) -> dict[str, Any]:
+    curve = calibration_curve(
+        y,
+        p,
+        patients,
+        seed=seed,
+        repeats=repeats,
+        points=chosen.calibration_points,
+        level=chosen.level,
+    )
+    rows = [{k: number(v) for k, v in point._asdict().items()} for point in curve.points]
+    return {
+        "points": rows,
+        **{name: number(getattr(curve, name)) for name in ("ici", "e50", "e90", "ici_by_chance")},
+        "n": int(y.size),
+        "events": int(y.sum()),
+        "repeats": curve.draws,
+        "method": "local linear, tricube, nearest 75 %; pointwise patient bootstrap",
+        "reason": curve.reason,
+    }
+
+
 def _tables(y: Floats, p: Floats, chosen: Describe) -> dict[str, Any]:
     return {
         "sensitivity_at_specificity": {
             "specificity": chosen.specificity,
-            **_proportion(
+            **proportion(
                 utility.sensitivity_at_specificity(y, p, chosen.specificity, chosen.level)
+            ),
+        },
+        "specificity_at_sensitivity": {
+            "sensitivity": chosen.sensitivity,
+            **proportion(
+                utility.specificity_at_sensitivity(y, p, chosen.sensitivity, chosen.level)
             ),
         },
         "thresholds": [
             {
                 "threshold": at.threshold,
-                **{name: _proportion(getattr(at, name)) for name in at._fields[1:]},
+                **{name: proportion(getattr(at, name)) for name in at._fields[1:]},
             }
             for at in (utility.at_threshold(y, p, t, chosen.level) for t in chosen.thresholds)
         ],
@@ -181,51 +238,3 @@ def _tables(y: Floats, p: Floats, chosen: Describe) -> dict[str, Any]:
             for row in cal.calibration_bins(y, p, chosen.bins, chosen.level)
         ],
     }
-
-
-def entry(
-    value: float, ends: tuple[float, float], counts: dict[str, int], method: str, name: str
-) -> dict[str, Any]:
-    """One figure with its interval and counts; None and a reason where it does not exist."""
-    reason = ""
-    if not np.isfinite(value):
-        reason = _why_missing(name, counts)
-    elif not np.isfinite(ends[0]):
-        reason = "too many bootstrap draws, or too few cases of a class, to give an interval"
-    return {
-        "value": number(value),
-        "low": number(ends[0]),
-        "high": number(ends[1]),
-        **counts,
-        "method": method,
-        "reason": reason,
-    }
-
-
-def _why_missing(name: str, counts: dict[str, int]) -> str:
-    if counts["n"] == 0:
-        return "no cases"
-    if counts["events"] in (0, counts["n"]):
-        return f"only one class: {counts['events']} events among {counts['n']} cases"
-    if name.startswith("calibration"):
-        return "all probabilities are equal, or they separate the classes perfectly"
-    return "the predictions do not define it"
-
-
-def _proportion(share: utility.Proportion) -> dict[str, Any]:
-    return {
-        "value": number(share.value),
-        "low": number(share.low),
-        "high": number(share.high),
-        "part": share.part,
-        "whole": share.whole,
-        "method": "Wilson",
-        "reason": "" if share.whole else "no such cases",
-    }
-
-
-def number(value: Any) -> float | int | None:
-    """A JSON-ready number; None for NaN and infinity."""
-    if isinstance(value, int):
-        return value
-    return float(value) if np.isfinite(value) else None

@@ -105,13 +105,12 @@ def at_threshold(
     level : float
         Confidence level, in (0, 1).
     """
-    if not 0 <= threshold <= 1:
-        raise InputError("SCORE_INVALID", f"threshold {threshold}", expected="in [0, 1]")
+    check_share("threshold", threshold)
     pairs = check_probabilities(y, p)
     positive, event = pairs.p >= threshold, pairs.y == 1
 
     def share(part: np.ndarray, whole: np.ndarray) -> Proportion:
-        return _proportion(int((part & whole).sum()), int(whole.sum()), level)
+        return share_of(int((part & whole).sum()), int(whole.sum()), level)
 
     return ThresholdResult(
         float(threshold),
@@ -135,7 +134,18 @@ def sensitivity_at_specificity(
         Demanded share of non-events called negative, in [0, 1].
     level : float
         Confidence level, in (0, 1); the interval ignores that the threshold was chosen.
+
+    Returns
+    -------
+    Proportion
+        Of the cases with the event; NaN when a class is missing.
+
+    Raises
+    ------
+    InputError
+        ``SCORE_INVALID`` for a share outside [0, 1] or unusable numbers.
     """
+    check_share("specificity", specificity)
     pairs = check_scores(y, score)
     event = pairs.y == 1
     if event.all():
@@ -144,11 +154,66 @@ def sensitivity_at_specificity(
     needed = int(np.ceil(specificity * negatives.size - 1e-9))
     # `needed` non-events must lie strictly below the threshold: call positive above the last.
     cut = negatives[needed - 1] if needed > 0 else -np.inf
-    return _proportion(int((pairs.p[event] > cut).sum()), int(event.sum()), level)
+    return share_of(int((pairs.p[event] > cut).sum()), int(event.sum()), level)
 
 
-def _proportion(part: int, whole: int, level: float) -> Proportion:
+def specificity_at_sensitivity(
+    y: ArrayLike, score: ArrayLike, sensitivity: float, level: float = 0.95
+) -> Proportion:
+    """Highest specificity among thresholds whose sensitivity is at least the one asked for.
+
+    Parameters
+    ----------
+    y, score : array-like of shape (n,)
+        Outcomes 0 or 1 and scores.
+    sensitivity : float
+        Demanded share of events called positive, in [0, 1].
+    level : float
+        Confidence level, in (0, 1); the interval ignores that the threshold was chosen.
+
+    Returns
+    -------
+    Proportion
+        Of the cases without the event; NaN when a class is missing.
+
+    Raises
+    ------
+    InputError
+        ``SCORE_INVALID`` for a share outside [0, 1] or unusable numbers.
+
+    Examples
+    --------
+    >>> specificity_at_sensitivity([1, 1, 0, 0], [0.9, 0.4, 0.6, 0.1], 1.0).value
+    0.5
+    """
+    check_share("sensitivity", sensitivity)
+    pairs = check_scores(y, score)
+    event = pairs.y == 1
+    others = int((~event).sum())
+    if not event.any():
+        return Proportion(np.nan, np.nan, np.nan, 0, others)
+    positives = np.sort(pairs.p[event])[::-1]
+    needed = int(np.ceil(sensitivity * positives.size - 1e-9))
+    # Called positive from the score of the last event that must be found.
+    cut = positives[needed - 1] if needed > 0 else np.inf
+    return share_of(int((pairs.p[~event] < cut).sum()), others, level)
+
+
+def share_of(part: int, whole: int, level: float) -> Proportion:
+    """Part of a whole with its Wilson interval; counts with 0 <= part <= whole."""
     return Proportion(float(ratio(part, whole)), *wilson_interval(part, whole, level), part, whole)
+
+
+def check_share(name: str, share: float) -> None:
+    """Refuse what is no share.
+
+    Raises
+    ------
+    InputError
+        ``SCORE_INVALID`` outside [0, 1].
+    """
+    if not 0 <= share <= 1:
+        raise InputError("SCORE_INVALID", f"{name} {share}", expected="in [0, 1]")
 
 
 def _check_threshold(threshold: float) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from radresp.errors import InputError
 from radresp.evaluate import (
@@ -18,6 +18,7 @@ from radresp.evaluate import (
     average_precision,
     compare_auc,
     delong,
+    roc_points,
 )
 
 cases = st.lists(
@@ -149,3 +150,16 @@ def test_impossible_levels_weights_and_groups_are_refused() -> None:
         auc([0, 1], [0, 1], [-1, 1])
     with pytest.raises(InputError, match="one each"):
         auc_bootstrap([0, 1], [0, 1], [1], seed=1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_roc_points_are_those_of_scikit_learn(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y, score = rng.integers(0, 2, 60), rng.integers(0, 15, 60) / 10
+    false, true, _ = roc_curve(y, score, drop_intermediate=False)
+    points = roc_points(y, score)
+    assert [p["false_positive_rate"] for p in points] == pytest.approx(false.tolist())
+    assert [p["true_positive_rate"] for p in points] == pytest.approx(true.tolist())
+    area = np.trapezoid(true, false)
+    assert auc(y, score) == pytest.approx(area)
+    assert roc_points([1, 1], [0.2, 0.3]) == []

@@ -9,7 +9,15 @@ import pytest
 from pydantic import ValidationError
 
 from radresp.errors import InputError
-from radresp.evaluate import Describe, auc, brier, describe, describe_classes
+from radresp.evaluate import (
+    Describe,
+    auc,
+    brier,
+    calibration_curve,
+    describe,
+    describe_classes,
+    specificity_at_sensitivity,
+)
 
 FIGURES = (
     "auc",
@@ -46,6 +54,63 @@ def test_every_figure_has_value_interval_counts_and_is_json() -> None:
     assert sum(row["n"] for row in found["calibration_bins"]) == 80
 
 
+def test_curve_and_specificity_are_those_of_their_functions() -> None:
+    y, p = cohort()
+    patients = np.arange(80) // 2
+    chosen = Describe(calibration_points=7, sensitivity=0.8)
+    found = describe(y, p, patients, seed=1, repeats=200, settings=chosen)
+    curve = calibration_curve(y, p, patients, seed=1, repeats=200, points=7)
+    assert found["calibration_curve"]["points"] == [at._asdict() for at in curve.points]
+    assert found["calibration_curve"]["ici"] == curve.ici
+    assert found["calibration_curve"]["repeats"] == 200
+    share = found["specificity_at_sensitivity"]
+    assert (share["sensitivity"], share["value"]) == (
+        0.8,
+        specificity_at_sensitivity(y, p, 0.8).value,
+    )
+
+
+DISCRIMINATION = (
+    "auc",
+    "auc_delong",
+    "average_precision",
+    "sensitivity_at_specificity",
+    "specificity_at_sensitivity",
+)
+
+
+def test_discrimination_of_too_few_is_withheld_and_says_so() -> None:
+    y, p = np.r_[np.ones(3), np.zeros(40)], np.linspace(0.9, 0.1, 43)
+    chosen = Describe(minimum_events=10)
+    found = describe(y, p, seed=1, repeats=50, settings=chosen)
+    other = describe(1 - y, p, seed=1, repeats=50, settings=chosen)
+    for name in DISCRIMINATION:
+        assert [found[name][key] for key in ("value", "low", "high")] == [None] * 3, name
+        assert found[name]["reason"].startswith("3 events; "), name
+        assert other[name]["reason"].startswith("3 non-events; "), name
+    assert found["auc"]["reason"] == "3 events; an AUC asks for 10 of each"
+    assert found["brier"]["value"] is not None
+    json.dumps(found, allow_nan=False)
+    enough = Describe(minimum_events=3)
+    assert describe(y, p, seed=1, repeats=50, settings=enough) == describe(y, p, seed=1, repeats=50)
+    classes = describe_classes(
+        ["residual"] * 3 + ["complete"] * 40,
+        np.column_stack([1 - p, p]),
+        ["complete", "residual"],
+        seed=1,
+        repeats=50,
+        settings=chosen,
+    )
+    assert classes["one_versus_rest"]["residual"]["value"] is None
+
+
+def test_one_patient_has_values_but_no_intervals() -> None:
+    found = describe([0, 1, 1], [0.2, 0.6, 0.7], ["x"] * 3, seed=1, repeats=50)
+    assert (found["brier"]["low"], found["brier"]["high"]) == (None, None)
+    assert found["brier"]["value"] is not None
+    assert "patients" in found["brier"]["reason"]
+
+
 def test_same_seed_same_bytes_and_order_of_cases_moves_no_value() -> None:
     y, p = cohort()
     first = describe(y, p, seed=1, repeats=100)
@@ -73,6 +138,10 @@ def test_undefined_is_null_with_a_reason(y: list[float]) -> None:
     expected = f"only one class: {sum(y):.0f} events among {len(y)} cases" if y else "no cases"
     assert found["auc"]["reason"] == expected
     assert found["calibration_slope"]["reason"]
+    assert found["sensitivity_at_specificity"]["reason"]
+    assert found["specificity_at_sensitivity"]["reason"]
+    assert (found["calibration_curve"]["points"], found["calibration_curve"]["ici"]) == ([], None)
+    assert found["calibration_curve"]["reason"] == expected
 
 
 def test_perfect_separation_has_no_slope_and_says_so() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_curve
 
 from radresp.errors import InputError
 from radresp.evaluate import (
@@ -15,6 +16,7 @@ from radresp.evaluate import (
     decision_curve,
     net_benefit,
     sensitivity_at_specificity,
+    specificity_at_sensitivity,
     treat_all,
     wilson_interval,
 )
@@ -62,6 +64,36 @@ def test_sensitivity_at_specificity_looks_strictly_above() -> None:
     assert math.isnan(sensitivity_at_specificity([1, 1], [0.5, 0.6], 0.9).value)
 
 
+def test_specificity_at_sensitivity_calls_a_tie_positive() -> None:
+    assert specificity_at_sensitivity(Y, P, 1.0).value == pytest.approx(2 / 5)
+    assert specificity_at_sensitivity(Y, P, 0.6).value == pytest.approx(4 / 5)
+    assert specificity_at_sensitivity(Y, P, 0.0).value == 1.0
+    # A tie between the last event needed and a control must not count as a control left alone.
+    assert specificity_at_sensitivity([1, 0], [0.5, 0.5], 1.0).value == 0.0
+    assert math.isnan(specificity_at_sensitivity([0, 0], [0.5, 0.6], 0.9).value)
+    assert specificity_at_sensitivity([1, 1], [0.5, 0.6], 0.9).whole == 0
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(-5, 5)), min_size=2, max_size=40).filter(
+        lambda rows: 0 < sum(event for event, _ in rows) < len(rows)
+    ),
+    st.sampled_from([0.0, 0.5, 0.8, 0.9, 0.95, 1.0]),
+)
+@settings(max_examples=60, deadline=None)
+def test_both_are_points_of_the_roc_curve(rows: list[tuple[bool, int]], asked: float) -> None:
+    y, score = np.array(rows, float).T
+    false, true, _ = roc_curve(y, score, drop_intermediate=False)
+    best = 1 - false[true >= asked - 1e-9].min()
+    assert specificity_at_sensitivity(y, score, asked).value == pytest.approx(best)
+    best = true[1 - false >= asked - 1e-9].max()
+    assert sensitivity_at_specificity(y, score, asked).value == pytest.approx(best)
+    # The mirror: exchange the classes and turn the scores round.
+    assert specificity_at_sensitivity(y, score, asked) == sensitivity_at_specificity(
+        1 - y, -score, asked
+    )
+
+
 @given(st.integers(0, 60), st.integers(1, 60))
 @settings(max_examples=60, deadline=None)
 def test_wilson_holds_the_share_inside_the_unit(part: int, whole: int) -> None:
@@ -85,3 +117,7 @@ def test_impossible_thresholds_are_refused(threshold: float) -> None:
     if threshold != 1.0:
         with pytest.raises(InputError, match="threshold"):
             at_threshold(Y, P, threshold)
+        with pytest.raises(InputError, match="sensitivity"):
+            specificity_at_sensitivity(Y, P, threshold)
+        with pytest.raises(InputError, match="specificity"):
+            sensitivity_at_specificity(Y, P, threshold)
