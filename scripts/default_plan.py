@@ -42,7 +42,8 @@ TOP = {
     "of the whole case.",
     "stability": "How `radresp stability` perturbs images and outlines.",
     "classifier": "What is trained.",
-    "decision": "When a probability becomes a word, and when to abstain.",
+    "evaluation": "What the evaluation of a model looks at.",
+    "decision": "When a case gets a word, and when to abstain.",
 }
 
 

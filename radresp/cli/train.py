@@ -58,6 +58,27 @@ def train_command(
             "--minimum-icc", min=-1.0, max=1.0, help="Lowest lower end of ICC(1,1) to keep."
         ),
     ] = 0.75,
+    clinical: Annotated[
+        Path | None,
+        typer.Option(
+            "--clinical",
+            help="Table of covariates, site, scanner and reader calls, such as cohort.csv.",
+        ),
+    ] = None,
+    fuse: Annotated[
+        bool,
+        typer.Option("--fuse", help="Keep the model of images and clinical values together."),
+    ] = False,
+    control: Annotated[
+        Path | None,
+        typer.Option("--control", help="Features of the same cases with their voxels shuffled."),
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint", help="pCR, sustained_cCR_24m or complete_response (both, said so)."
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", "--force", help="Replace an existing model folder.")
     ] = False,
@@ -79,18 +100,20 @@ def train_command(
             tuple(drop or ()),
             stability,
             minimum_icc,
+            clinical,
+            control,
+            endpoint,
         )
         run.plan_sha256, run.seed = joined.plan.sha256(), joined.plan.seed
         with Ticker(progress) as ticker:
-            trained = pipeline.train_model(
-                joined.table, joined.plan, progress=ticker.stage("nested cross-validation")
-            )
+            trained = pipeline.train_model(joined.table, joined.plan, fuse=fuse, stage=ticker.stage)
         sha256 = pipeline.save_model(
             trained,
             joined.plan,
             folder,
             protocol=joined.protocol,
             training_data=joined.training_data,
+            stability=stability is not None,
             overwrite=overwrite,
         )
         run.result = {"model_sha256": sha256, "evaluation": trained.evaluation}

@@ -10,6 +10,18 @@ from radresp.core.case import (
     VolumeKey,
     check_same_grid,
 )
+from radresp.core.endpoint import (
+    BY_FOLLOW_UP,
+    BY_PATHOLOGY,
+    Composite,
+    Endpoint,
+    Reference,
+    ReferenceKind,
+    Truth,
+    Unsettled,
+    composite,
+    kind_of,
+)
 from radresp.core.grid import Grid
 from radresp.core.prepared import VISITS, Prepared
 from radresp.core.resample import resample_mask, resample_values, resample_volume
@@ -28,12 +40,16 @@ from radresp.core.words import (
 )
 
 __all__ = [
+    "BY_FOLLOW_UP",
+    "BY_PATHOLOGY",
     "VISITS",
     "Alignment",
     "Case",
     "CaseFiles",
     "ChangeMap",
+    "Composite",
     "Decision",
+    "Endpoint",
     "FeatureRow",
     "Grid",
     "Mask",
@@ -41,6 +57,8 @@ __all__ = [
     "NoteKind",
     "Prepared",
     "Quality",
+    "Reference",
+    "ReferenceKind",
     "Region",
     "RegionKey",
     "Roi",
@@ -51,11 +69,15 @@ __all__ = [
     "Step",
     "Timepoint",
     "Trail",
+    "Truth",
     "Unit",
+    "Unsettled",
     "Verdict",
     "Volume",
     "VolumeKey",
     "check_same_grid",
+    "composite",
+    "kind_of",
     "notes_of",
     "resample_mask",
     "resample_values",

@@ -6,7 +6,8 @@ Readers return nouns and refuse what is not whole; all writing goes through one 
 from radresp.io.atomic import check_writable, lock, sweep, write_bytes, write_json, write_text
 from radresp.io.bids import SESSIONS
 from radresp.io.case_folder import find_case
-from radresp.io.clinical_columns import MISSING
+from radresp.io.clinical_columns import CLINICAL, MISSING
+from radresp.io.clinical_table import ClinicalTable, load_clinical
 from radresp.io.cohort import Cohort, load_cohort, read_cohort
 from radresp.io.cohort_row import CellError
 from radresp.io.dicom_guard import describe_folder, read_visit_facts
@@ -40,9 +41,11 @@ from radresp.io.volumes_out import (
 )
 
 __all__ = [
+    "CLINICAL",
     "MISSING",
     "SESSIONS",
     "CellError",
+    "ClinicalTable",
     "Cohort",
     "DicomSeries",
     "DicomStudy",
@@ -67,6 +70,7 @@ __all__ = [
     "is_there",
     "keyed_hash",
     "load_adc_image",
+    "load_clinical",
     "load_cohort",
     "load_features",
     "load_images",

@@ -11,6 +11,10 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+from radresp.errors import PlanError
+from radresp.io.identifiers import shown
+from radresp.io.text_table import TextTable
+
 MISSING = frozenset({"", "NA"})
 """The declared codes for "not known"."""
 OWN_PREFIX = "x_"
@@ -116,6 +120,12 @@ CLINICAL = _columns(
     C("cea_post_ng_per_ml", "covariate", "CEA after treatment, ng/mL", 0, 100_000),
     C("ctdna_pre", "covariate", "circulating tumour DNA found before treatment", words=_YES_NO),
     C("ctdna_post", "covariate", "circulating tumour DNA found after treatment", words=_YES_NO),
+    C("ctdna_c1", "covariate", "circulating tumour DNA (MRD) found after cycle 1", words=_YES_NO),
+    C("ctdna_c2", "covariate", "circulating tumour DNA (MRD) found after cycle 2", words=_YES_NO),
+    C("ctdna_c3", "covariate", "circulating tumour DNA (MRD) found after cycle 3", words=_YES_NO),
+    C("ctdna_c4", "covariate", "circulating tumour DNA (MRD) found after cycle 4", words=_YES_NO),
+    C("pdl1_cps", "covariate", "PD-L1 combined positive score", 0, 100),
+    C("pdl1_tps_percent", "covariate", "PD-L1 tumour proportion score, percent", 0, 100),
     C("reader_call", "reader", "overall call of the team", words=_CALL),
     C("endoscopy", "reader", "endoscopic call", words=_CALL),
     C("dre", "reader", "call at digital rectal examination", words=_CALL),
@@ -156,5 +166,43 @@ CLINICAL = _columns(
     C("trg_value", "reference", "regression grade", 0, 5),
     C("months_followup", "reference", "follow-up, months", 0, 600),
     C("months_to_regrowth", "reference", "time to regrowth, months", 0, 600),
+    C(
+        "pseudo_residual_type",
+        "reference",
+        "what pathology found where no tumour was left",
+        words=("fibrosis", "inflammation", "mucin", "mixed", "unknown"),
+    ),
 )
 """Every clinical column by name."""
+
+
+def check_clinical(table: TextTable, line: int, name: str, text: str) -> None:
+    """Refuse a wrong cell of a clinical column; any other column is not looked at.
+
+    Parameters
+    ----------
+    table : TextTable
+        Where it stands.
+    line : int
+        Line of the row.
+    name, text : str
+        Column and cell.
+
+    Raises
+    ------
+    PlanError
+        ``CSV_FORMAT`` or ``CLINICAL_RANGE``, with line and column.
+    """
+    fault = CLINICAL[name].fault(text) if name in CLINICAL else None
+    if fault is None:
+        return
+    code, expected = fault
+    if code == "CSV_FORMAT":
+        raise table.cell_fault(line, name, text, expected=expected)
+    raise PlanError(
+        code,
+        f"line {line}, column {name!r}: {shown(text)}",
+        expected=expected,
+        action="correct the cell, or leave it empty when not known",
+        file=table.file,
+    )

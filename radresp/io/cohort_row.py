@@ -8,7 +8,7 @@ from pathlib import Path
 from radresp.core import CaseFiles, RegionKey, Roi, Timepoint
 from radresp.errors import PlanError
 from radresp.io.case_roles import IMAGES, MASKS, SERIES, ImageKey, check_inside
-from radresp.io.clinical_columns import CLINICAL
+from radresp.io.clinical_columns import check_clinical
 from radresp.io.identifiers import CASE_ID, check_case_id, shown
 from radresp.io.input_file import is_there
 from radresp.io.mask_choice import parse_choice
@@ -108,7 +108,7 @@ class Row:
             if choice:
                 self._choices[MASKS[name]] = choice
         elif name != "patient_id":
-            _check_clinical(table, line, name, text)
+            check_clinical(table, line, name, text)
             self._clinical[name] = text
 
 
@@ -160,20 +160,4 @@ def _check_may_be_empty(table: TextTable, line: int, name: str) -> None:
         f"line {line}, column {name!r}: '{EMPTY}'",
         expected=f"a path; only bed and residual after treatment can be '{EMPTY}'",
         action="leave the cell empty when nobody drew the region",
-    )
-
-
-def _check_clinical(table: TextTable, line: int, name: str, text: str) -> None:
-    fault = CLINICAL[name].fault(text) if name in CLINICAL else None
-    if fault is None:
-        return
-    code, expected = fault
-    if code == "CSV_FORMAT":
-        raise table.cell_fault(line, name, text, expected=expected)
-    raise PlanError(
-        code,
-        f"line {line}, column {name!r}: {shown(text)}",
-        expected=expected,
-        action="correct the cell, or leave it empty when not known",
-        file=table.file,
     )

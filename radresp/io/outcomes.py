@@ -3,23 +3,43 @@
 Two vocabularies are accepted, never mixed: the fine one says what the treated bed held (fibrosis,
 inflammation or residual tumour), the coarse one only complete or residual. Numbers such as 0/1
 mean nothing until the caller says what they stand for.
+
+A table without outcomes gets them from its column ``reference``, for one endpoint, by the rules of
+`radresp.core.endpoint`; see ``docs/reference/endpoints.md``. The file is long because outcomes
+given, outcomes held against references and outcomes derived share its checks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from radresp.core import Note, NoteKind
+from radresp.core import (
+    Composite,
+    Endpoint,
+    Note,
+    NoteKind,
+    ReferenceKind,
+    Truth,
+    Unsettled,
+    composite,
+)
 from radresp.core.frozen import frozen
 from radresp.errors import PlanError
+from radresp.io.clinical_table import Axes, read_axes
 from radresp.io.identifiers import check_distinct, check_patients, check_plain, shown
 from radresp.io.text_table import TextTable, load_text_table
 
 FINE = frozenset({"fibrosis", "inflammation", "residual"})
 COARSE = frozenset({"complete", "residual"})
 UNSPECIFIED = "unspecified"
+RESIDUAL = "residual"
+_OUTCOME = "outcome"
+
+Labels = dict[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +56,47 @@ class Outcomes:
         Case id to patient id; the case id itself where the table states none.
     notes : tuple of Note
         Repairs, counts and ignored columns.
+    reader_calls : mapping of str to str
+        Case id to cCR, nCR, iCR or not_assessed, where the table says so.
+    reference_kinds : mapping of str to ReferenceKind
+        Case id to how the truth was verified, as stated or as the reference implies, where known.
+    composites : mapping of str to Composite
+        Case id to what call and label make together, where both are known.
+    stated_endpoint : str
+        The word of the column ``endpoint``, which an endpoint chosen by the caller replaces; empty
+        when there is none.
     """
 
     labels: Mapping[str, str | None]
     endpoint: str
     patients: Mapping[str, str]
     notes: tuple[Note, ...] = ()
+    reader_calls: Mapping[str, str] = field(default_factory=dict)
+    reference_kinds: Mapping[str, ReferenceKind] = field(default_factory=dict)
+    composites: Mapping[str, Composite] = field(default_factory=dict)
+    stated_endpoint: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("labels", "patients"):
+        for name in ("labels", "patients", "reader_calls", "reference_kinds", "composites"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
+
+
+class _Said(NamedTuple):
+    """What a table says: labels, endpoint, how many labels are missing and why, and notes."""
+
+    labels: Labels
+    endpoint: str
+    unsettled: Counter[str]
+    notes: list[Note]
 
 
 def load_outcomes(
     path: Path,
     *,
     id_column: str = "case_id",
-    outcome_column: str = "outcome",
+    outcome_column: str = _OUTCOME,
     outcome_map: Mapping[str, str] | None = None,
+    endpoint: Endpoint | str | None = None,
 ) -> Outcomes:
     """Read an outcome table.
 
@@ -66,41 +109,142 @@ def load_outcomes(
     outcome_map : mapping of str to str, optional
         What the cells of the outcome column stand for, for example
         ``{"1": "residual", "0": "complete"}``. Without it the cells must be the words themselves.
+    endpoint : Endpoint or str, optional
+        What "complete response" has to mean. Without a column ``outcome`` the labels are derived
+        for it from the column ``reference``; beside an outcome column the references must agree
+        with the outcomes, and a reference that settles nothing for this endpoint unlabels its case.
 
     Returns
     -------
     Outcomes
-        An empty cell is an unlabelled case.
+        An empty cell is an unlabelled case, and so is a reference that settles nothing.
 
     Raises
     ------
     PlanError
         ``LABEL_UNKNOWN``, ``LABEL_VOCABULARY``, ``LABEL_CONFLICT``, ``ENDPOINT_MIXED``,
-        ``CASE_DUPLICATE``, ``PATIENT_DUPLICATE``; table faults as `load_text_table`.
+        ``ENDPOINT_UNKNOWN``, ``CASE_DUPLICATE``, ``PATIENT_DUPLICATE``, ``CLINICAL_RANGE``; table
+        faults as `load_text_table`.
     CohortError
         ``NO_CASES`` for an empty table.
     """
+    chosen = None if endpoint is None else Endpoint(endpoint)
     table = load_text_table(path)
     table.check_has_rows()
-    ids = table.column(id_column)
-    for line, text in zip(table.lines, ids, strict=True):
-        check_plain(text, where=f"line {line}, column {id_column!r}", file=table.file)
-    check_distinct(ids, table.lines, column=id_column, code="CASE_DUPLICATE", file=table.file)
+    ids = _ids(table, id_column)
+    named = outcome_column != _OUTCOME or outcome_map is not None or _OUTCOME in table.columns
+    derive = not named and (chosen is not None or "reference" in table.columns)
+    if derive:
+        table.check_has("reference")
+    axes = read_axes(table, ids, strict=derive or chosen is not None)
+    said = _derive(axes, chosen) if derive else _take(axes, outcome_column, outcome_map, chosen)
+    patients = dict(zip(ids, _patients(table, ids), strict=True))
+    _check_conflicts(said.labels, patients, table)
+    used = {id_column, outcome_column, "endpoint", "patient_id", *axes.used}
+    stated = [word for word in _stated(table, [True] * len(ids)) if word]
+    calls = axes.known("reader_call")
+    made = {case: _composite(call, said.labels[case]) for case, call in calls.items()}
+    return Outcomes(
+        said.labels,
+        said.endpoint,
+        patients,
+        (*said.notes, *_facts(said, [c for c in table.columns if c not in used])),
+        reader_calls=calls,
+        reference_kinds=axes.kinds(),
+        composites={case: word for case, word in made.items() if word is not None},
+        stated_endpoint=stated[0] if len(stated) == 1 else "",
+    )
 
+
+def _ids(table: TextTable, column: str) -> tuple[str, ...]:
+    ids = table.column(column)
+    for line, text in zip(table.lines, ids, strict=True):
+        check_plain(text, where=f"line {line}, column {column!r}", file=table.file)
+    check_distinct(ids, table.lines, column=column, code="CASE_DUPLICATE", file=table.file)
+    return ids
+
+
+def _take(
+    axes: Axes, column: str, outcome_map: Mapping[str, str] | None, chosen: Endpoint | None
+) -> _Said:
+    """Labels of the outcome column, held against the references when an endpoint is chosen."""
+    table = axes.table
     meanings = dict(outcome_map or {word: word for word in FINE | COARSE})
     _check_vocabulary(set(meanings.values()) if outcome_map else set(), table)
     fixes: list[Note] = []
-    labels: dict[str, str | None] = {}
-    for case_id, text, line in zip(ids, table.column(outcome_column), table.lines, strict=True):
-        labels[case_id] = _label(text, line, outcome_column, meanings, fixes, table)
+    labels: Labels = {}
+    for case_id, text, line in zip(axes.ids, table.column(column), table.lines, strict=True):
+        labels[case_id] = _label(text, line, column, meanings, fixes, table)
     _check_vocabulary({label for label in labels.values() if label}, table)
+    if chosen is None:
+        labelled = [label is not None for label in labels.values()]
+        return _Said(labels, _endpoint(table, labelled), Counter(), fixes)
+    referred = axes.known("reference")
+    alone = [label is not None and case not in referred for case, label in labels.items()]
+    _check_stated(_endpoint(table, alone), chosen, table)
+    return _hold(axes, labels, chosen, fixes)
 
-    patients = dict(zip(ids, _patients(table, ids), strict=True))
-    _check_conflicts(labels, patients, table)
-    endpoint = _endpoint(table, [label is not None for label in labels.values()])
-    used = {id_column, outcome_column, "endpoint", "patient_id"}
-    notes = (*fixes, *_facts(labels, [c for c in table.columns if c not in used]))
-    return Outcomes(labels, endpoint, patients, notes)
+
+def _hold(axes: Axes, labels: Labels, chosen: Endpoint, fixes: list[Note]) -> _Said:
+    """Refuse labels the references contradict, and drop those of cases they leave unsettled."""
+    unsettled: Counter[str] = Counter()
+    held: Labels = {}
+    rows = zip(labels.items(), axes.references(), axes.table.lines, strict=True)
+    for (case_id, label), reference, line in rows:
+        truth = None if reference is None else reference.truth(chosen)
+        reason = truth.reason if truth else None
+        held[case_id] = None if reason else label
+        if held[case_id] is None:
+            unsettled[reason or "no_outcome"] += 1
+        elif truth and truth.residual != (label == RESIDUAL):
+            raise PlanError(
+                "LABEL_CONFLICT",
+                f"line {line}: the outcome is {label}, the reference says "
+                f"{RESIDUAL if truth.residual else 'complete'} for the endpoint {chosen}",
+                expected="an outcome and a reference that agree",
+                action="correct one of the two cells, or choose the endpoint the outcomes are of",
+                case=case_id,
+                file=axes.table.file,
+            )
+    return _Said(held, str(chosen), unsettled, fixes)
+
+
+def _derive(axes: Axes, chosen: Endpoint | None) -> _Said:
+    """Labels from the references, for the endpoint chosen or the only one they allow."""
+    references = dict(zip(axes.ids, axes.references(), strict=True))
+    endpoint = chosen or _implied(axes, [one is not None for one in references.values()])
+    none = Truth(None, None, Unsettled.NO_REFERENCE)
+    truths = {case: one.truth(endpoint) if one else none for case, one in references.items()}
+    tissues = {
+        case: one.tissue for case, one in references.items() if one and truths[case].residual == 0
+    }
+    fine = bool(tissues) and set(tissues.values()) <= FINE
+    labels: Labels = {case: RESIDUAL if truth.residual else None for case, truth in truths.items()}
+    labels |= tissues if fine else dict.fromkeys(tissues, "complete")
+    unsettled: Counter[str] = Counter(truth.reason for truth in truths.values() if truth.reason)
+    found = (
+        f"labels derived from the references for the endpoint {endpoint}: "
+        f"{sum(truth.residual == 1 for truth in truths.values())} residual, {len(tissues)} complete"
+    )
+    notes = [Note(NoteKind.INFO, "LABEL_DERIVED", found)]
+    if tissues and not fine:
+        untyped = sum(tissue not in FINE for tissue in tissues.values())
+        found = (
+            f"{untyped} of {len(tissues)} complete cases have no pseudo_residual_type fibrosis or "
+            "inflammation; all of them are called complete"
+        )
+        notes.append(Note(NoteKind.INFO, "LABEL_COARSE", found))
+    return _Said(labels, str(endpoint), unsettled, notes)
+
+
+def _implied(axes: Axes, referred: Sequence[bool]) -> Endpoint:
+    """The endpoint the table states, else the only one its references allow."""
+    stated = _endpoint(axes.table, referred)
+    return Endpoint(stated) if stated in set(Endpoint) else axes.implied_endpoint()
+
+
+def _composite(reader_call: str, label: str | None) -> Composite | None:
+    return composite(reader_call, None if label is None else int(label == RESIDUAL))
 
 
 def _label(
@@ -170,14 +314,19 @@ def _check_conflicts(
             )
 
 
-def _endpoint(table: TextTable, labelled: list[bool]) -> str:
-    if "endpoint" not in table.columns:
-        return UNSPECIFIED
-    cells = zip(table.column("endpoint"), labelled, table.lines, strict=True)
+def _stated(table: TextTable, labelled: Sequence[bool]) -> dict[str, int]:
+    """Words of the column ``endpoint`` where a case is labelled, with the line of the first."""
     first: dict[str, int] = {}
-    for text, has_label, line in cells:
-        if has_label:
-            first.setdefault(text.strip(), line)
+    if "endpoint" in table.columns:
+        cells = zip(table.column("endpoint"), labelled, table.lines, strict=True)
+        for text, has_label, line in cells:
+            if has_label:
+                first.setdefault(text.strip(), line)
+    return first
+
+
+def _endpoint(table: TextTable, labelled: Sequence[bool]) -> str:
+    first = _stated(table, labelled)
     if len(first) > 1:
         (one, here), (other, there), *_ = first.items()
         raise PlanError(
@@ -190,12 +339,26 @@ def _endpoint(table: TextTable, labelled: list[bool]) -> str:
     return next(iter(first), "") or UNSPECIFIED
 
 
-def _facts(labels: Mapping[str, str | None], ignored: list[str]) -> tuple[Note, ...]:
+def _check_stated(stated: str, chosen: Endpoint, table: TextTable) -> None:
+    """Without references nothing could turn outcomes of one endpoint into those of another."""
+    if stated not in (UNSPECIFIED, chosen):
+        raise PlanError(
+            "ENDPOINT_MIXED",
+            f"the table has outcomes of the endpoint {shown(stated)}, {chosen} was chosen",
+            expected="one endpoint, or a column 'reference' to derive it from",
+            file=table.file,
+        )
+
+
+def _facts(said: _Said, ignored: list[str]) -> tuple[Note, ...]:
     notes = []
-    unlabelled = sum(label is None for label in labels.values())
+    unlabelled = sum(label is None for label in said.labels.values())
     if unlabelled:
-        found = f"{unlabelled} of {len(labels)} cases have no outcome and are left out of training"
-        notes.append(Note(NoteKind.INFO, "UNLABELLED", found))
+        why = ", ".join(f"{n} {reason}" for reason, n in sorted(said.unsettled.items()))
+        found = (
+            f"{unlabelled} of {len(said.labels)} cases have no outcome and are left out of training"
+        )
+        notes.append(Note(NoteKind.INFO, "UNLABELLED", found + (f": {why}" if why else "")))
     if ignored:
         more = f" and {len(ignored) - 10} more" if len(ignored) > 10 else ""
         found = f"columns not used: {', '.join(shown(c) for c in ignored[:10])}{more}"

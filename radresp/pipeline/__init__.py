@@ -26,7 +26,7 @@ _ROOMS = {
     "read_pyradiomics": "single",
     "with_family": "single",
     "index_folder": "index",
-    "join_outcomes": "train",
+    "join_outcomes": "learning_table",
     "input_paths": "records",
     "load_case": "read",
     "load_plan": "tables",

@@ -10,13 +10,13 @@ from typing import Any
 from radresp import io
 from radresp.errors import RadrespError
 from radresp.pipeline.cohort import Watcher, extract_cohort
+from radresp.pipeline.learning_table import join_outcomes
 from radresp.pipeline.plan import HEADER, RIGID, Plan, parse_plan
 from radresp.pipeline.results import CaseResult, CohortResult
 from radresp.pipeline.score import Scored, open_model, save_score, score_case
 from radresp.pipeline.synthetic import ceiling, make_phantom_cohort, phantom_settings
-from radresp.pipeline.train import Trained, join_outcomes, save_model, train_model
+from radresp.pipeline.train import Stage, Trained, save_model, train_model
 
-Stage = Callable[[str, int], Callable[[int, int], None]]
 """Opens a progress line for a named stage of so many units and returns its ticker."""
 
 
@@ -124,8 +124,12 @@ def run_demo(
     if result.refused:
         raise result.refused[0].refusal or RadrespError("DEMO", "a synthetic case was refused")
     outcomes = io.load_outcomes(folder / "cohort" / "outcomes.csv")
-    joined = join_outcomes(io.load_features(folder / "features" / "features.parquet"), outcomes)
-    trained = train_model(joined, plan, progress=stage("nested cross-validation", 0))
+    joined = join_outcomes(
+        io.load_features(folder / "features" / "features.parquet"),
+        outcomes,
+        io.load_clinical(table),
+    )
+    trained = train_model(joined, plan, stage=stage)
     save_model(
         trained,
         plan,

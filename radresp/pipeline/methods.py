@@ -9,6 +9,7 @@ from typing import Any
 from radresp import classify, features, intensity, masks, registration
 from radresp.core import Settings
 from radresp.pipeline.decide import DecisionRules
+from radresp.pipeline.evaluation_rules import EvaluationRules
 
 
 def describe_methods() -> dict[str, dict[str, Any]]:
@@ -21,6 +22,7 @@ def describe_methods() -> dict[str, dict[str, Any]]:
         "change_maps": {"change": intensity.ChangeRules},
         "masks": {"clean": masks.Clean, "rules": masks.MaskRules, "place_bed": masks.PlaceBed},
         "decision": {"decide": DecisionRules},
+        "evaluation": {"evidence": EvaluationRules},
     }
     registries: dict[str, Mapping[str, Any]] = {
         "t2": intensity.METHODS,

@@ -19,6 +19,7 @@ from radresp.errors import PlanError
 from radresp.features.control import Control
 from radresp.features.perturb import Perturbation
 from radresp.pipeline.decide import DecisionRules
+from radresp.pipeline.evaluation_rules import EvaluationRules
 from radresp.pipeline.settings import S, check_keys, mapping_of, parse_settings
 from radresp.registration import RigidMi
 
@@ -134,8 +135,10 @@ class Plan:
         How cases are perturbed to see which features are stable.
     classifier : Chosen
         What is trained.
+    evaluation : EvaluationRules
+        What an evaluation looks at.
     decision : DecisionRules
-        When a probability becomes a word, and when to abstain.
+        When a case gets a word, and when to abstain.
 
     Examples
     --------
@@ -160,6 +163,7 @@ class Plan:
     measures: Mapping[str, Settings]
     stability: Perturbation
     classifier: Chosen
+    evaluation: EvaluationRules
     decision: DecisionRules
 
     def record(self) -> dict[str, Any]:
@@ -184,6 +188,7 @@ class Plan:
             },
             "stability": self.stability.model_dump(mode="json"),
             "classifier": self.classifier.record(),
+            "evaluation": self.evaluation.model_dump(mode="json"),
             "decision": self.decision.model_dump(mode="json"),
         }
 
@@ -241,6 +246,7 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
         classifier=_chosen(
             _settings_of(classify.METHODS), given.get("classifier"), "classifier", "auto"
         ),
+        evaluation=parse_settings(EvaluationRules, given.get("evaluation"), "evaluation"),
         decision=parse_settings(DecisionRules, given.get("decision"), "decision"),
     )
 

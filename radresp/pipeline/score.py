@@ -24,14 +24,16 @@ from radresp.core import (
 )
 from radresp.errors import ModelError
 from radresp.pipeline.acquisition import acquisition_of, outside_protocol
+from radresp.pipeline.covariates import covariates
 from radresp.pipeline.decide import decide
 from radresp.pipeline.extract import extract_case, feature_names
+from radresp.pipeline.learning_table import NOT_COMPLETE
 from radresp.pipeline.page import region_pictures
 from radresp.pipeline.plan import Plan, missing_modules, parse_plan
 from radresp.pipeline.prepare import prepare_case
 from radresp.pipeline.read import load_case
 from radresp.pipeline.records import input_hashes
-from radresp.pipeline.train import CLASSIFIER_PREFIX
+from radresp.pipeline.train import CLASSIFIER_PREFIX, imaging_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class ScoringModel:
 
     Parameters
     ----------
-    model : classify.Model
+    model : classify.Model or classify.Fused
         The classifier.
     plan : Plan
         How its features were made; obeyed at scoring.
@@ -50,11 +52,16 @@ class ScoringModel:
         Hash of the whole folder.
     """
 
-    model: classify.Model
+    model: classify.Model | classify.Fused
     plan: Plan
     manifest: Mapping[str, Any]
     protocol: Mapping[str, Any]
     sha256: str
+
+    @property
+    def imaging(self) -> classify.Model:
+        """The model of the images."""
+        return imaging_of(self.model)
 
     @property
     def model_id(self) -> str:
@@ -70,6 +77,13 @@ class Scored:
     prepared: Prepared
     row: FeatureRow
     prediction: classify.Prediction
+    reader_call: str = ""
+
+    @property
+    def p_pseudo_residual(self) -> float | None:
+        """Probability that what a reader saw is no tumour; None unless one saw something."""
+        said = self.score.decision is not Decision.ABSTAIN and self.reader_call in NOT_COMPLETE
+        return self.prediction.p_pseudo_residual if said else None
 
     def lines(self) -> list[str]:
         """The answer for a terminal."""
@@ -79,6 +93,10 @@ class Scored:
             low, high = score.interval
             said.append(f"p(cCR) {score.p_ccr:.2f}, interval {low:.2f} to {high:.2f}")
             said.append(", ".join(f"{name} {p:.2f}" for name, p in score.classes.items()))
+        if self.p_pseudo_residual is not None:
+            said.append(
+                f"p(pseudo-residual | read as {self.reader_call}) {self.p_pseudo_residual:.2f}"
+            )
         said += [f"because {reason}" for reason in score.reasons]
         said += [f"warning {note.text}" for note in notes_of(score.trail, NoteKind.WARNING)]
         return said
@@ -163,20 +181,20 @@ def score_case(files: CaseFiles, scoring: ScoringModel) -> Scored:
     _check_features(scoring)
     prepared = prepare_case(load_case(files, scoring.plan), scoring.plan)
     row = extract_case(prepared, scoring.plan)
-    prediction = classify.predict(scoring.model, _frame(row))[0]
+    prediction = _predicted(files, row, scoring)
     outside = (
         *outside_protocol(acquisition_of(row.trail), scoring.protocol["acquisition"]),
         *(note.text for note in notes_of(row.trail, NoteKind.ABSTAIN)),
         *prediction.outside,
-        *_why_missing(scoring.model, row),
+        *_why_missing(scoring.imaging, row),
     )
     rules = scoring.plan.decision
-    decision, reasons = decide(prediction.p_ccr, prediction.interval, outside, rules)
+    decision, reasons = decide(prediction.fit, prediction.interval, outside, rules)
     abstains = decision is Decision.ABSTAIN
-    notes = (*_model_notes(files, scoring), *_filled_notes(prediction))
+    notes = (*_model_notes(files, scoring), *_filled_notes(prediction), *prediction.warnings)
     score = Score(
         case_id=files.case_id,
-        endpoint=scoring.model.endpoint,
+        endpoint=scoring.imaging.endpoint,
         decision=decision,
         classes={} if abstains else prediction.classes,
         interval=None if abstains else prediction.interval,
@@ -184,7 +202,18 @@ def score_case(files: CaseFiles, scoring: ScoringModel) -> Scored:
         model_id=scoring.model_id,
         trail=(*row.trail, Step("pipeline", "score", notes=notes)),
     )
-    return Scored(score, prepared, row, prediction)
+    call = files.clinical.get("reader_call", "")
+    return Scored(score, prepared, row, prediction, call)
+
+
+def _predicted(files: CaseFiles, row: FeatureRow, scoring: ScoringModel) -> classify.Prediction:
+    """The model's answer, with the clinical row where the model uses it."""
+    clinical = None
+    if isinstance(scoring.model, classify.Fused):
+        wanted = scoring.model.models["clinical"].columns
+        clinical = covariates({files.case_id: files.clinical}, wanted)
+    sites = pd.Series([files.clinical.get("site", "")], index=[files.case_id])
+    return classify.predict(scoring.model, _frame(row), clinical=clinical, sites=sites)[0]
 
 
 def score_record(scored: Scored, scoring: ScoringModel) -> dict[str, Any]:
@@ -197,6 +226,9 @@ def score_record(scored: Scored, scoring: ScoringModel) -> dict[str, Any]:
         "p_ccr": score.p_ccr,
         "interval": None if score.interval is None else list(score.interval),
         "classes": dict(score.classes),
+        "p_pseudo_residual_given_non_ccr": scored.p_pseudo_residual,
+        "reader_call": scored.reader_call or None,
+        "fit": dict(scored.prediction.fit) if score.classes else {},
         "decision": str(score.decision),
         "reasons": list(score.reasons),
         "drivers": [driver._asdict() for driver in scored.prediction.contributions],
@@ -224,7 +256,7 @@ def save_score(scored: Scored, scoring: ScoringModel, folder: Path) -> Path:
 
 
 def _check_features(scoring: ScoringModel) -> None:
-    missing = sorted(set(scoring.model.columns) - set(feature_names(scoring.plan)))
+    missing = sorted(set(scoring.imaging.columns) - set(feature_names(scoring.plan)))
     if missing:
         raise ModelError(
             "FEATURE_SCHEMA",

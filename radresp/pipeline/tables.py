@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from radresp import io
 from radresp.errors import PlanError
+from radresp.pipeline.learning_table import TrainingTable, join_outcomes
 from radresp.pipeline.plan import Plan, parse_plan
 from radresp.pipeline.stability import keep_stable
 from radresp.pipeline.synthetic import ENDPOINT
-from radresp.pipeline.train import TrainingTable, join_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,9 @@ def training_table(
     drop: tuple[str, ...] = (),
     stability: Path | None = None,
     minimum_icc: float = 0.75,
+    clinical: Path | None = None,
+    control: Path | None = None,
+    endpoint: str | None = None,
 ) -> Joined:
     """Join a feature table with outcomes, from files.
 
@@ -127,16 +132,31 @@ def training_table(
         A ``stability.csv``; features less stable than ``minimum_icc`` are left out.
     minimum_icc : float
         Lowest lower end of the interval of ICC(1,1).
+    clinical : Path, optional
+        Table of covariates, hospital, scanner and reader calls, such as the cohort table.
+    control : Path, optional
+        Feature table of the same cases, extracted with ``control`` in the plan.
+    endpoint : str, optional
+        ``pCR``, ``sustained_cCR_24m`` or ``complete_response``: which references count.
     """
-    table_path = features / "features.parquet" if features.is_dir() else features
+    table_path = _table_of(features)
     if outcomes is None and table_path.suffix == ".parquet":
         raise PlanError("USAGE", "no outcome table", expected="--outcomes CSV")
     if outcomes is None:
         outcomes, drop = table_path, (*drop, outcome_column)
     said = io.load_outcomes(
-        outcomes, id_column=id_column, outcome_column=outcome_column, outcome_map=outcome_map
+        outcomes,
+        id_column=id_column,
+        outcome_column=outcome_column,
+        outcome_map=outcome_map,
+        endpoint=endpoint,
     )
-    table = join_outcomes(io.load_features(table_path, id_column=id_column, drop=drop), said)
+    table = join_outcomes(
+        io.load_features(table_path, id_column=id_column, drop=drop),
+        said,
+        None if clinical is None else io.load_clinical(clinical, id_column),
+        None if control is None else _control(_table_of(control), id_column, drop),
+    )
     if stability is not None:
         kept, note = keep_stable(table.x, stability, minimum_icc)
         table = replace(table, x=kept, notes=(*table.notes, note))
@@ -151,6 +171,15 @@ def training_table(
         protocol=protocol,
         training_data="synthetic" if said.endpoint == ENDPOINT else "not stated",
     )
+
+
+def _table_of(path: Path) -> Path:
+    """A table, or the one ``extract`` wrote into a folder."""
+    return path / "features.parquet" if path.is_dir() else path
+
+
+def _control(path: Path, id_column: str, drop: tuple[str, ...]) -> pd.DataFrame:
+    return io.load_features(path, id_column=id_column, drop=drop)
 
 
 def _check_no_leak(table: TrainingTable, protocol: Mapping[str, Any] | None) -> None:

@@ -3,125 +3,163 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from radresp import classify, evaluate, io
-from radresp.core import Note
-from radresp.errors import CohortError
+from radresp import classify, io, report
+from radresp.errors import PlanError
 from radresp.notice import INTENDED_USE
+from radresp.pipeline.baselines import baselines, fused_figures, plain_settings
+from radresp.pipeline.evidence import by_site, confounding, describe_all
+from radresp.pipeline.leaks import leak_guard
+from radresp.pipeline.learning_table import TrainingTable
+from radresp.pipeline.model_card import figure_lines, model_card
 from radresp.pipeline.plan import Plan
-
-BASELINES = {
-    "volume only": "post.t2.bed.volumetry.volume_ml",
-    "mean ADC only": "post.adc.bed.original.firstorder_Mean",
-}
-"""Single numbers a model must be shown against (clinical.md 4.2, rule 5)."""
 
 CLASSIFIER_PREFIX = "classifier_"
 """Marks the classifier's own members in the model folder."""
 
-
-@dataclass(frozen=True, slots=True)
-class TrainingTable:
-    """Features and outcomes of the same cases.
-
-    Parameters
-    ----------
-    x : DataFrame
-        One row a case, named float columns.
-    y : Series
-        Class of each case.
-    groups : Series
-        Patient of each case.
-    endpoint : str
-        What "complete" means.
-    notes : tuple of Note
-        Who was left out and why.
-    """
-
-    x: pd.DataFrame
-    y: pd.Series
-    groups: pd.Series
-    endpoint: str
-    notes: tuple[Note, ...]
+Stage = Callable[[str, int], Callable[[int, int], None]]
+"""Opens a progress line: its name and total give a function of (done, all)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """A model with the evidence for it."""
 
-    model: classify.Model
+    model: classify.Model | classify.Fused
     out_of_fold: classify.OutOfFold
     evaluation: Mapping[str, Any]
 
+    @property
+    def imaging(self) -> classify.Model:
+        """The model of the images."""
+        return imaging_of(self.model)
+
     def lines(self) -> list[str]:
         """The evidence for a terminal."""
-        counts = ", ".join(f"{n} {name}" for name, n in self.evaluation["class_counts"].items())
+        found = self.evaluation
+        counts = ", ".join(f"{n} {name}" for name, n in found["class_counts"].items())
         return [
-            f"{self.evaluation['cases']} cases ({counts}), endpoint {self.evaluation['endpoint']}",
+            f"{found['cases']} cases ({counts}), endpoint {found['endpoint']}",
             "complete response, by repeated patient-grouped nested cross-validation:",
-            *_figure_lines(self.evaluation["complete_response"]),
-            *[f"- AUC of {n}: {auc:.3f}" for n, auc in self.evaluation["baselines"].items()],
+            *figure_lines(found),
         ]
 
 
-def join_outcomes(features: pd.DataFrame, outcomes: io.Outcomes) -> TrainingTable:
-    """Bring features and outcomes of the same cases together.
-
-    Raises
-    ------
-    CohortError
-        ``NO_CASES`` when no labelled case has features.
-    """
-    labelled = {case: label for case, label in outcomes.labels.items() if label is not None}
-    kept = sorted(case for case in features.index if case in labelled)
-    if not kept:
-        raise CohortError(
-            "NO_CASES",
-            f"{len(features)} cases with features, {len(labelled)} with an outcome, none with both",
-            expected="the same case ids in both tables",
-            action="compare the id columns",
-        )
-    return TrainingTable(
-        x=features.loc[kept],
-        y=pd.Series([labelled[case] for case in kept], index=kept),
-        groups=pd.Series([outcomes.patients.get(case, case) for case in kept], index=kept),
-        endpoint=outcomes.endpoint,
-        notes=outcomes.notes,
-    )
+def imaging_of(model: classify.Model | classify.Fused) -> classify.Model:
+    """The model of the images, alone or within a fused one."""
+    return model if isinstance(model, classify.Model) else model.imaging
 
 
 def train_model(
-    table: TrainingTable, plan: Plan, *, progress: Callable[[int, int], None] | None = None
+    table: TrainingTable, plan: Plan, *, fuse: bool = False, stage: Stage | None = None
 ) -> Trained:
     """Evaluate honestly by nested cross-validation, then fit the final model on everything.
 
     Parameters
     ----------
     table : TrainingTable
-        From :func:`join_outcomes`.
+        From :func:`radresp.pipeline.learning_table.join_outcomes`.
     plan : Plan
-        Its classifier and seed are used.
-    progress : callable, optional
-        Called with (folds done, folds in all).
+        Its classifier, evaluation, decision and seed are used.
+    fuse : bool
+        Keep the model of images and clinical values together; else it is only compared.
+    stage : callable, optional
+        Opens a progress line for each stage.
+
+    Raises
+    ------
+    PlanError
+        ``USAGE`` when a fused model is wanted without clinical values.
+    ModelError
+        ``LEAK_CANARY`` when shuffled outcomes could be predicted.
     """
+    if fuse and table.clinical is None:
+        raise PlanError("USAGE", "--fuse without clinical values", expected="--clinical TABLE")
     settings: Any = plan.classifier.settings
-    out_of_fold = classify.cross_validate(
-        table.x, table.y, table.groups, settings, seed=plan.seed, progress=progress
+    open_stage = stage or (lambda _name, _total: lambda _done, _whole: None)
+    found = classify.cross_validate(
+        table.x,
+        table.y,
+        table.groups,
+        settings,
+        seed=plan.seed,
+        sites=table.sites,
+        doubted=table.doubted,
+        progress=open_stage("nested cross-validation", 0),
     )
-    model = classify.fit(
-        table.x, table.y, table.groups, settings, endpoint=table.endpoint, seed=plan.seed
+    guard = leak_guard(table, found, settings, plan, open_stage)
+    parts = _with_clinical(table, found, settings, plan)
+    chosen = parts["fused"] if fuse else found
+    evaluation = describe_all(table, chosen, plan.evaluation, plan.decision, plan.seed)
+    evaluation["leave_one_site_out"] = by_site(
+        table,
+        settings,
+        plan.evaluation,
+        plan.decision,
+        plan.seed,
+        open_stage("leaving sites out", 0) if table.sites is not None else None,
     )
-    notes = (*table.notes, *out_of_fold.step.notes, *model.step.notes)
-    return Trained(model, out_of_fold, _evaluate(table, out_of_fold, notes, plan))
+    evaluation["baselines"] = baselines(
+        table, chosen.p_ccr, parts.get("clinical"), settings, plan.evaluation, plan.seed
+    )
+    if "fused" in parts:
+        evaluation["fusion"] = fused_figures(table, parts, plan.evaluation, plan.seed)
+    evaluation["leak_guard"] = guard
+    model = _fitted(table, settings, plan, fuse)
+    notes = (
+        *table.notes,
+        *confounding(table),
+        *found.step.notes,
+        *imaging_of(model).step.notes,
+    )
+    evaluation["notes"] = [note.record() for note in dict.fromkeys(notes)]
+    return Trained(model, chosen, evaluation)
+
+
+def _with_clinical(
+    table: TrainingTable, imaging: classify.OutOfFold, settings: Any, plan: Plan
+) -> dict[str, classify.OutOfFold]:
+    """Out-of-fold predictions of images, of clinical values and of both, on the same folds."""
+    if table.clinical is None:
+        return {}
+    clinical = classify.cross_validate(
+        table.clinical,
+        table.y,
+        table.groups,
+        plain_settings(settings),
+        seed=plan.seed,
+        doubted=table.doubted,
+    )
+    parts = {"imaging": imaging, "clinical": clinical}
+    residual = (~table.complete).astype(int)
+    fused = classify.fuse_out_of_fold(parts, residual, table.doubted, settings)
+    return {**parts, "fused": fused}
+
+
+def _fitted(
+    table: TrainingTable, settings: Any, plan: Plan, fuse: bool
+) -> classify.Model | classify.Fused:
+    """The final model, learned from every case."""
+    common: dict[str, Any] = {
+        "endpoint": table.endpoint,
+        "seed": plan.seed,
+        "doubted": table.doubted,
+    }
+    imaging = classify.fit(table.x, table.y, table.groups, settings, sites=table.sites, **common)
+    if not fuse or table.clinical is None:
+        return imaging
+    clinical = classify.fit(
+        table.clinical, table.y, table.groups, plain_settings(settings), **common
+    )
+    models = {"imaging": imaging, "clinical": clinical}
+    residual = (~table.complete).astype(int)
+    return classify.fuse_models(models, residual, table.doubted, settings)
 
 
 def save_model(
@@ -131,6 +169,7 @@ def save_model(
     *,
     protocol: Mapping[str, Any] | None = None,
     training_data: str = "not stated",
+    stability: bool = False,
     overwrite: bool = False,
 ) -> str:
     """Write the model folder: audited members, plan, evaluation and card, all hashed.
@@ -147,6 +186,8 @@ def save_model(
         ``acquisition.json`` of the extraction; without it protocols cannot be compared at scoring.
     training_data : str
         ``"synthetic"`` for phantom data; travels with every score.
+    stability : bool
+        Whether features that do not hold still were left out beforehand.
 
     Returns
     -------
@@ -155,18 +196,24 @@ def save_model(
     """
     dumped = classify.dump(trained.model)
     members = {CLASSIFIER_PREFIX + name: data for name, data in dumped.items()}
+    facts = model_facts(trained, plan, training_data, stability)
     members["plan.yaml"] = io.dump_mapping(plan.record()).encode()
-    members["evaluation.json"] = _json(trained.evaluation)
-    members["out_of_fold.csv"] = trained.out_of_fold.p.to_csv(index_label="case_id").encode()
-    members["protocol.json"] = _json(protocol or {"cases": {}, "acquisition": {}})
-    members["README.md"] = model_card(trained, training_data).encode()
+    members["evaluation.json"] = json_bytes(trained.evaluation)
+    members["evaluation.html"] = report.evaluation_page(
+        trained.evaluation, title="How good is this model?"
+    ).encode()
+    members["out_of_fold.csv"] = _predictions(trained.out_of_fold).encode()
+    members["protocol.json"] = json_bytes(protocol or {"cases": {}, "acquisition": {}})
+    members["README.md"] = model_card(trained.evaluation, facts).encode()
     manifest = {
         "intended_use": INTENDED_USE,
-        "endpoint": trained.model.endpoint,
-        "classes": list(trained.model.classes),
+        "endpoint": trained.imaging.endpoint,
+        "classes": list(trained.imaging.classes),
         "positive_class": "residual",
         "training_data": training_data,
         "cases": int(trained.evaluation["cases"]),
+        "sources": sorted(getattr(trained.model, "models", {"imaging": None})),
+        "conformal": facts["conformal"],
         "plan_sha256": plan.sha256(),
         "extraction_sha256": plan.extraction_sha256,
         "versions": io.versions(),
@@ -174,110 +221,50 @@ def save_model(
     return io.save_model(folder, members, manifest, overwrite=overwrite)
 
 
-def model_card(trained: Trained, training_data: str) -> str:
-    """The model's card in Markdown, every number filled in."""
-    lines = [
-        "# radresp model",
-        "",
-        INTENDED_USE,
-        "",
-        f"- Endpoint: {trained.model.endpoint}",
-        f"- Classes: {', '.join(trained.model.classes)}; p_ccr = 1 - p_residual",
-        f"- Training data: {training_data}",
-        f"- Cases: {trained.evaluation['cases']} from {trained.evaluation['patients']} patients; "
-        + ", ".join(f"{n} {name}" for name, n in trained.evaluation["class_counts"].items()),
-        "- External validation: none",
-        "- Intervals are patient-bootstrap percentiles of pooled out-of-fold predictions. They",
-        "  leave out the variation of training itself and are too narrow for small cohorts (a",
-        "  nominal 95 % interval held the truth in 72-82 % of simulations with 60 patients).",
-        "",
-        *_size_lines(trained.evaluation),
-        "",
-        "## Performance by repeated, patient-grouped, nested cross-validation",
-        "",
-        *_figure_lines(trained.evaluation["complete_response"]),
-        "",
-        "## Single-number baselines (AUC, not cross-validated)",
-        "",
-        *[f"- {name}: {auc:.3f}" for name, auc in trained.evaluation["baselines"].items()],
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _size_lines(evaluation: Mapping[str, Any]) -> list[str]:
-    size = evaluation["sample_size"]
-    looked = (
-        f"- Sample size (Riley 2019): {size['candidate_parameters']} features were looked at in"
-    )
-    has = f"{looked} {evaluation['patients']} patients"
-    if size["patients_needed"] is None:
-        return [f"{has}; without a ranking better than chance no number would do."]
-    return [f"{has}; at the AUC found, {size['patients_needed']} patients would be needed."]
-
-
-SHOWN = {
-    "auc": "AUC",
-    "brier": "Brier score",
-    "calibration_slope": "calibration slope",
-    "calibration_intercept": "calibration intercept",
-}
-
-
-def _figure_lines(figures: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for name, said in SHOWN.items():
-        figure = figures[name]
-        if figure["value"] is None:
-            lines.append(f"- {said}: none ({figure['reason']})")
-            continue
-        ends = (figure["low"], figure["high"])
-        around = "" if None in ends else f" ({ends[0]:.2f} to {ends[1]:.2f})"
-        lines.append(f"- {said} {figure['value']:.2f}{around}")
-    return lines
-
-
-def _evaluate(
-    table: TrainingTable, out_of_fold: classify.OutOfFold, notes: tuple[Note, ...], plan: Plan
+def model_facts(
+    trained: Trained, plan: Plan, training_data: str, stability: bool
 ) -> dict[str, Any]:
-    complete = (table.y != "residual").to_numpy()
-    p_ccr = out_of_fold.p_ccr.loc[table.x.index].to_numpy()
-    figures = evaluate.describe(complete, p_ccr, table.groups.to_numpy(), seed=plan.seed)
+    """What a card and a checklist say of the model itself."""
+    imaging = trained.imaging
+    combat = imaging.preparation.combat
+    complete, residual = trained.model.conformal.cases
     return {
-        "intended_use": INTENDED_USE,
-        "endpoint": table.endpoint,
-        "cases": len(table.y),
-        "patients": int(table.groups.nunique()),
-        "class_counts": {str(k): int(v) for k, v in table.y.value_counts().sort_index().items()},
-        "complete_response": figures,
-        "sample_size": sample_size(table.x.shape[1], float(complete.mean()), figures),
-        "baselines": _baselines(table.x, complete),
-        "external_validation": "none",
-        "notes": [note.record() for note in dict.fromkeys(notes)],
+        "method": imaging.method,
+        "classes": list(imaging.classes),
+        "hyperparameters": imaging.hyperparameters,
+        "features": len(imaging.selected),
+        "plan_sha256": plan.sha256(),
+        "extraction_sha256": plan.extraction_sha256,
+        "training_data": training_data,
+        "versions": io.versions(),
+        "conformal": {
+            "missed_residual": plan.decision.missed_residual,
+            "missed_complete": plan.decision.missed_complete,
+            "complete_cases": complete,
+            "residual_cases": residual,
+        },
+        "sites": len(trained.evaluation["subgroups"].get("site", [])) or None,
+        "clinical": isinstance(trained.model, classify.Fused),
+        "stability_filter": stability,
+        "harmonised": combat is not None and bool(combat.sites),
     }
 
 
-def sample_size(
-    parameters: int, prevalence: float, figures: Mapping[str, Any]
-) -> dict[str, float | None]:
-    """What Riley's criteria ask for at the AUC found; None where that is no better than chance."""
-    auc = figures["auc"]["value"]
-    needed = None
-    if auc is not None and 0.5 < auc < 1 and 0 < prevalence < 1:
-        r_squared = evaluate.cox_snell_of_auc(auc, prevalence)
-        needed = evaluate.riley(parameters, prevalence, r_squared).patients
-    return {"candidate_parameters": parameters, "auc": auc, "patients_needed": needed}
+def _predictions(found: classify.OutOfFold) -> str:
+    """Out-of-fold probabilities, and how each case fits, as CSV."""
+    fit = sum(found.fit[1:], found.fit[0]) / len(found.fit)
+    frame = pd.concat(
+        [
+            found.p,
+            fit.add_prefix("fit_"),
+            found.outside.mean(axis=1).rename("outside_share"),
+            found.pseudo,
+        ],
+        axis=1,
+    )
+    return str(frame.to_csv(index_label="case_id"))
 
 
-def _baselines(x: pd.DataFrame, complete: NDArray[np.bool_]) -> dict[str, float]:
-    """AUC of single features where they are known, orientated so that 0.5 is the worst."""
-    found = {}
-    for name, column in BASELINES.items():
-        known = x[column].notna().to_numpy() if column in x else np.zeros(len(x), bool)
-        if known.any():
-            auc = evaluate.auc(complete[known], x.loc[known, column].to_numpy())
-            found[name] = max(auc, 1.0 - auc)
-    return {name: auc for name, auc in found.items() if math.isfinite(auc)}
-
-
-def _json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
+    """JSON as it is kept in a model folder."""
     return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
