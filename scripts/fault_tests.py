@@ -23,7 +23,7 @@ from radresp import errors
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "tests/golden/fault_rows.csv"
-ROW_ID = re.compile(r"(?<![A-Za-z0-9])([DNMCGHdnmcgh][0-9]{2})(?![0-9A-Za-z])")
+ROW_ID = re.compile(r"(?<![A-Za-z0-9])([DNMCGHPLdnmcghpl][0-9]{2})(?![0-9A-Za-z])")
 CODE = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)+")
 EXITS = frozenset((0, 2, 3, 4, 5, 6, 7, 8, 70))
 TABLE_EXITS = {"io/test_dicom_fault_rows.py": 3, "pipeline/test_fault_rows.py": 4}
@@ -43,6 +43,62 @@ ELSEWHERE = {
         ("registration/test_real_images.py", "test_a_flipped_pelvic_t2_is_not_called_good"),
     ],
     "C20": [("io/test_atomic.py", "test_a_read_only_output_is_refused_before_any_work")],
+    "P01": [("io/test_model_folder.py", "test_a_pickle_is_refused_and_never_run")],
+    "P02": [("io/test_model_folder.py", "test_every_flipped_bit_of_every_file_is_refused")],
+    "P03": [
+        ("io/test_model_folder.py", "test_extra_missing_linked_and_special_members_are_refused"),
+        ("io/test_model_folder.py", "test_names_that_climb_are_never_read"),
+        (
+            "io/test_model_folder.py",
+            "test_oversized_and_countless_members_are_refused_before_reading",
+        ),
+        ("classify/test_store.py", "test_truncated_members_are_refused"),
+    ],
+    "P05": [
+        ("cli/test_train.py", "test_a_model_of_another_table_cannot_score_images"),
+        ("contract/test_classifiers.py", "test_missing_columns_are_refused_by_name"),
+        (
+            "contract/test_classifiers.py",
+            "test_order_of_columns_and_rows_and_other_columns_do_not_matter",
+        ),
+    ],
+    "P07": [
+        (
+            "classify/test_store.py",
+            "test_another_version_is_accepted_only_if_the_reference_case_agrees",
+        )
+    ],
+    "P09": [("classify/test_store.py", "test_weights_that_are_no_numbers_are_refused")],
+    "P15": [("classify/test_store.py", "test_other_label_coding_is_refused")],
+    "P16": [("walk/test_walk.py", "test_a_training_case_is_recognised")],
+    "L01": [("walk/test_walk.py", "test_the_same_image_under_two_patients_is_a_leak")],
+    "L02": [
+        (
+            "classify/test_cross_validation.py",
+            "test_no_patient_stands_on_both_sides_even_with_many_visits",
+        )
+    ],
+    "L03": [
+        ("classify/test_cross_validation.py", "test_canary_can_sing"),
+        (
+            "classify/test_cross_validation.py",
+            "test_test_cases_do_not_reach_their_own_probability",
+        ),
+    ],
+    "L04": [("classify/test_table.py", "test_one_class_is_refused_with_counts")],
+    "L05": [("classify/test_table.py", "test_few_allowed_learns_to_the_end_and_says_so")],
+    "L06": [("classify/test_table.py", "test_too_few_patients_are_refused_unless_allowed")],
+    "L08": [
+        (
+            "classify/test_cross_validation.py",
+            "test_column_constant_in_a_fold_and_gaps_are_recorded",
+        )
+    ],
+    "L13": [("classify/test_cross_validation.py", "test_a_real_table_with_a_row_twice_is_refused")],
+    "L15": [("classify/test_model.py", "test_a_needed_value_missing_gives_a_reason_and_no_number")],
+    "L16": [
+        ("contract/test_classifiers.py", "test_same_seed_same_bytes_whatever_the_order_of_the_file")
+    ],
 }
 """Tests that show a row without its number in their name."""
 
@@ -80,16 +136,33 @@ REMARKS = {
     "H07": "Sockets are closed to the commands, and no module imports a network library; `unshare` "
     "needs rights a test run does not have everywhere.",
     "H08": "Outputs follow the umask; key and cache are 0600 whatever it says.",
+    "P02": "`run.json` beside the members is never read, so not hashed.",
+    "P03": "Open: entries of a classifier's archive are neither limited in size nor held to those "
+    "asked for; a sealed folder without a plan or protocol ends as a bug.",
+    "P05": "Columns a model does not know are ignored: it may be trained on the stable ones alone.",
+    "P06": "Open: versions of the software that extracts are recorded and not compared.",
+    "P07": "Open: the warning does not reach the score.",
+    "P10": "Open: refused as the model's fault (exit 7), not the case's.",
+    "P11": "Open: refused as MISSING_INPUT (exit 3), as row C08 promises for a missing sequence.",
+    "P15": "Open: what the manifest says of classes is not compared with the classifier.",
+    "L01": "Hashes of PatientID are compared by `radresp check` (C07), images again here.",
+    "L05": "No figure is given for a fold alone: all are of pooled predictions.",
+    "L06": "Open: the card does not repeat it.",
+    "L10": "In evaluation.json and `--json`.",
+    "L11": "Open: columns with gaps are not looked at.",
+    "L13": "Rows of whole numbers alone, such as a stage and a flag, may well be of two patients.",
+    "L15": "A gap is named and learned around; a new case with one gets no probability, or where "
+    "the method fills gaps a warning that names it.",
 }
 """Where a row is judged otherwise than the catalogue, or what else is to be known of it."""
 
 HEADER = """\
 # Fault rows and their tests
 
-Rows D, N, M, C, G and H of the fault catalogue: what happens, and which test builds the fault and
-shows it. Exit codes: 0 accepted, mended or warned of; 2 no run would start; 3 the one input is
-refused; 4 one case of several, 5 all of them; 6 the output. Made by scripts/fault_tests.py from the
-tests.
+Rows D, N, M, C, G, H, P and L of the fault catalogue: what happens, and which test builds the fault
+and shows it. Exit codes: 0 accepted, mended or warned of; 2 no run would start; 3 the one input is
+refused; 4 one case of several, 5 all of them; 6 the output; 7 the model. Made by
+scripts/fault_tests.py from the tests.
 
 | row | fault | codes | exit | shown in |
 |---|---|---|---|---|
@@ -121,7 +194,7 @@ def shown_in(path: Path, codes: frozenset[str]) -> Iterator[Shown]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             named = [row.upper() for row in ROW_ID.findall(node.name.replace("_", " "))]
-            named += re.findall(r"\A([DNMCGH][0-9]{2}):", ast.get_docstring(node) or "")
+            named += re.findall(r"\A([DNMCGHPL][0-9]{2}):", ast.get_docstring(node) or "")
             named += [row for row, tests in ELSEWHERE.items() if (name, node.name) in tests]
             for row in dict.fromkeys(named):
                 found = tuple(c for c in dict.fromkeys(_texts(node)) if c in codes)

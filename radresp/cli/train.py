@@ -96,7 +96,7 @@ def train_command(
             plan,
             id_column,
             outcome_column,
-            _meanings(outcome_map or []),
+            meanings(outcome_map or []),
             tuple(drop or ()),
             stability,
             minimum_icc,
@@ -122,8 +122,8 @@ def train_command(
         run.say(f"model written to {folder}")
 
 
-def _meanings(words: list[str]) -> dict[str, str] | None:
-    """``["1=residual", "0=complete"]`` as a mapping; None when nothing was said."""
+def meanings(words: list[str]) -> dict[str, str] | None:
+    """Words such as ``["1=residual", "0=complete"]`` as a mapping; None when nothing was said."""
     pairs = [word.partition("=") for word in words]
     wrong = [word for word, (_, equals, _) in zip(words, pairs, strict=True) if not equals]
     if wrong:

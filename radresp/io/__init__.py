@@ -19,8 +19,8 @@ from radresp.io.images import RawImage, load_adc_image, load_images, load_volume
 from radresp.io.input_file import is_there
 from radresp.io.json_file import read_json
 from radresp.io.masks_in import empty_mask, load_mask, split_choice
-from radresp.io.model_folder import ModelFolder, load_model, save_model
-from radresp.io.outcomes import Outcomes, load_outcomes
+from radresp.io.model_folder import ModelFolder, count_look, load_model, save_model
+from radresp.io.outcomes import UNSPECIFIED, Outcomes, load_outcomes
 from radresp.io.plan_file import dump_mapping, load_mapping, parse_mapping
 from radresp.io.pseudonym import case_name, hidden_shift, keyed_hash, load_key
 from radresp.io.record import RunRecord, sha256_of, versions
@@ -44,6 +44,7 @@ __all__ = [
     "CLINICAL",
     "MISSING",
     "SESSIONS",
+    "UNSPECIFIED",
     "CellError",
     "ClinicalTable",
     "Cohort",
@@ -61,6 +62,7 @@ __all__ = [
     "VisitFacts",
     "case_name",
     "check_writable",
+    "count_look",
     "describe_folder",
     "dump_mapping",
     "empty_mask",

@@ -2,8 +2,9 @@
 
 A model folder is plain files, a ``model.json`` that lists them, and ``SHA256SUMS`` in the format
 of ``sha256sum -c`` over all of them. Beside them only ``run.json`` of the run that made the folder
-may stand; it is never read. Loading checks every digest before anything is parsed: a safe
-format is not an intact one (a single flipped weight loads silently from skops and safetensors).
+and ``looks.jsonl`` may stand, one line for every time the model was judged on held-out cases.
+Loading checks every digest before anything is parsed: a safe format is not an intact one (a single
+flipped weight loads silently from skops and safetensors).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ FORMAT = "radresp-model"
 FORMAT_VERSION = 1
 MANIFEST = "model.json"
 SUMS = "SHA256SUMS"
+LOOKS = "looks.jsonl"
+BESIDE = {RUN_RECORD, LOOKS}
 MAX_BYTES = 2**31
 """Largest model folder, all files together; it is held in memory."""
 MAX_FILES = 1_000
@@ -132,7 +135,7 @@ def load_model(folder: Path) -> ModelFolder:
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         raise _not_a_model(folder, f"{found} stands here")
-    names = set(_files_of(folder)) - {RUN_RECORD}
+    names = set(_files_of(folder)) - BESIDE
     if SUMS not in names or MANIFEST not in names:
         raise _not_a_model(folder, f"the folder lacks {SUMS} or {MANIFEST}")
     sums = _read(folder, SUMS)
@@ -149,6 +152,33 @@ def load_model(folder: Path) -> ModelFolder:
     return ModelFolder(files, body["manifest"], _digest(sums))
 
 
+def count_look(folder: Path, cases: Mapping[str, str]) -> int | None:
+    """Note that a model was judged on held-out cases, and say how often it was on these.
+
+    Parameters
+    ----------
+    folder : Path
+        The model folder.
+    cases : mapping of str to str
+        Case id to outcome. Only their digest is kept, so that the same cases are known again
+        however their features were made.
+
+    Returns
+    -------
+    int or None
+        Looks at these cases, this one included; None where the folder cannot be written.
+    """
+    said = json.dumps(dict(sorted(cases.items())), sort_keys=True).encode()
+    digest = _digest(said)
+    line = {"cases_sha256": digest, "cases": len(cases)}
+    try:
+        atomic.append_line(folder / LOOKS, atomic.json_bytes(line))
+    except OutputError:
+        return None
+    seen = _read(folder, LOOKS).decode("utf-8", "replace").splitlines()
+    return sum(digest in row for row in seen)
+
+
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -162,7 +192,7 @@ def _sums_text(digests: Mapping[str, str]) -> bytes:
 
 
 def _check_names(members: Mapping[str, bytes], folder: Path) -> None:
-    folded = [name.casefold() for name in (*members, MANIFEST, SUMS, RUN_RECORD)]
+    folded = [name.casefold() for name in (*members, MANIFEST, SUMS, *BESIDE)]
     wrong = [name for name in members if not all(map(_PART.fullmatch, name.split("/")))]
     wrong += [name for name in members if folded.count(name.casefold()) > 1]
     size = sum(map(len, members.values()))
@@ -172,7 +202,7 @@ def _check_names(members: Mapping[str, bytes], folder: Path) -> None:
             "MODEL_MEMBER",
             what,
             expected=f"1 to {MAX_FILES - 2} members, {MAX_BYTES} bytes together, with distinct "
-            f"plain names other than {MANIFEST}, {SUMS} and {RUN_RECORD}",
+            f"plain names other than {MANIFEST}, {SUMS}, {' and '.join(sorted(BESIDE))}",
             file=folder,
         )
 
@@ -196,7 +226,7 @@ def _check_free(folder: Path, *, overwrite: bool) -> None:
 
 def _holds_only_a_model(folder: Path) -> bool:
     try:
-        names = set(_files_of(folder)) - {RUN_RECORD}
+        names = set(_files_of(folder)) - BESIDE
         return SUMS in names and names - {SUMS} <= set(_listed(_read(folder, SUMS), folder))
     except ModelError:
         return False

@@ -15,12 +15,11 @@ import pandas as pd
 from radresp import classify, evaluate
 from radresp.errors import CohortError, PlanError
 from radresp.pipeline.evaluation_rules import EvaluationRules
-from radresp.pipeline.learning_table import TrainingTable
+from radresp.pipeline.learning_table import CALLS, TrainingTable
 
 VOLUME = ("post.t2.bed.volumetry.volume_ml", "post.t2.bed.original.shape_MeshVolume")
 MEAN_ADC = ("post.adc.bed.original.firstorder_Mean",)
 RADIOLOGIST = "response."
-_CALLS = {"cCR": 2.0, "nCR": 1.0, "iCR": 0.0}
 
 
 def baselines(
@@ -86,7 +85,7 @@ def _frames(table: TrainingTable) -> dict[str, pd.DataFrame]:
     calls = table.strata.get("reader_call")
     read = pd.DataFrame(index=table.x.index)
     if calls is not None:
-        read = pd.DataFrame({"reader_call": calls.map(_CALLS)})
+        read = pd.DataFrame({"reader_call": calls.map(CALLS)})
     return {
         "volume only": table.x[[c for c in VOLUME if c in table.x][:1]],
         "mean ADC only": table.x[[c for c in MEAN_ADC if c in table.x]],

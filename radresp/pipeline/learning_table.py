@@ -16,6 +16,8 @@ STRATA = ("regimen", "site", "scanner")
 """Clinical columns by which an evaluation is split."""
 NOT_COMPLETE = ("nCR", "iCR")
 """Reader calls that leave a residual possible."""
+CALLS = {"cCR": 2.0, "nCR": 1.0, "iCR": 0.0}
+"""Reader calls as numbers, the more complete the higher."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def _size_lines(evaluation: Mapping[str, Any]) -> list[str]:
 def figure_lines(evaluation: Mapping[str, Any]) -> list[str]:
     """The figures that matter most, one a line."""
     figures = evaluation["complete_response"]
-    lines = [f"- {said} {_value(figures[name])}" for name, said in SHOWN.items()]
+    lines = [f"- {said} {value_line(figures[name])}" for name, said in SHOWN.items()]
     rates = evaluation["decisions"]["rates"]
     missed, released, operated, unsure, silent = (
         _share(rate)
@@ -106,18 +106,19 @@ def figure_lines(evaluation: Mapping[str, Any]) -> list[str]:
     if fusion:
         lead = fusion["differences"]["fused - imaging"]["auc"]
         lines.append(
-            f"- images and clinical values together: AUC {_value(fusion['fused']['auc'])}, "
-            f"{_value(lead, sign='+')} against images alone"
+            f"- images and clinical values together: AUC {value_line(fusion['fused']['auc'])}, "
+            f"{value_line(lead, sign='+')} against images alone"
         )
     return lines
 
 
 def _beside(baseline: Mapping[str, Any]) -> str:
-    lead = _value(baseline["difference"], sign="+")
-    return f"AUC {_value(baseline['auc'])}; the model {lead}, n {baseline['n']}"
+    lead = value_line(baseline["difference"], sign="+")
+    return f"AUC {value_line(baseline['auc'])}; the model {lead}, n {baseline['n']}"
 
 
-def _value(figure: Mapping[str, Any], sign: str = "") -> str:
+def value_line(figure: Mapping[str, Any], sign: str = "") -> str:
+    """A figure with its interval, or why there is none."""
     if figure["value"] is None:
         return f"none ({figure.get('reason', 'not defined')})"
     ends = (figure.get("low"), figure.get("high"))

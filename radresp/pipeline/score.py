@@ -50,6 +50,8 @@ class ScoringModel:
         What the folder says of itself, and how its training images were acquired.
     sha256 : str
         Hash of the whole folder.
+    training_ids : frozenset of str
+        Case ids of the training cases.
     """
 
     model: classify.Model | classify.Fused
@@ -57,6 +59,7 @@ class ScoringModel:
     manifest: Mapping[str, Any]
     protocol: Mapping[str, Any]
     sha256: str
+    training_ids: frozenset[str] = frozenset()
 
     @property
     def imaging(self) -> classify.Model:
@@ -133,7 +136,13 @@ def open_model(folder: Path) -> ScoringModel:
         manifest=found.manifest,
         protocol=json.loads(found.members["protocol.json"]),
         sha256=found.sha256,
+        training_ids=_ids_of(found.members["out_of_fold.csv"]),
     )
+
+
+def _ids_of(predictions: bytes) -> frozenset[str]:
+    """First column of the out-of-fold predictions."""
+    return frozenset(line.partition(",")[0] for line in predictions.decode().splitlines()[1:])
 
 
 def check_installed(plan: Plan, folder: Path) -> None:

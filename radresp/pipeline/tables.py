@@ -169,7 +169,9 @@ def training_table(
         table=table,
         plan=load_plan(chosen),
         protocol=protocol,
-        training_data="synthetic" if said.endpoint == ENDPOINT else "not stated",
+        training_data="synthetic"
+        if ENDPOINT in (said.endpoint, said.stated_endpoint)
+        else "not stated",
     )
 
 

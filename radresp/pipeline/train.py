@@ -231,8 +231,9 @@ def model_facts(
     return {
         "method": imaging.method,
         "classes": list(imaging.classes),
-        "hyperparameters": imaging.hyperparameters,
-        "features": len(imaging.selected),
+        "hyperparameters": imaging.settings.model_dump(mode="json")
+        | imaging.hyperparameters["residual"],
+        "features": list(imaging.selected),
         "plan_sha256": plan.sha256(),
         "extraction_sha256": plan.extraction_sha256,
         "training_data": training_data,

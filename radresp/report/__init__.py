@@ -9,14 +9,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from radresp.report.checklist import checklist_rows, checklist_table, vouched_weight
+    from radresp.report.evaluation import evaluation_page
     from radresp.report.page import case_page
     from radresp.report.pictures import alignment_png, contour_png
 
-__all__ = ["alignment_png", "case_page", "contour_png"]
+__all__ = [
+    "alignment_png",
+    "case_page",
+    "checklist_rows",
+    "checklist_table",
+    "contour_png",
+    "evaluation_page",
+    "vouched_weight",
+]
+
+_ROOMS = {
+    "alignment_png": "pictures",
+    "case_page": "page",
+    "checklist_rows": "checklist",
+    "checklist_table": "checklist",
+    "contour_png": "pictures",
+    "evaluation_page": "evaluation",
+    "vouched_weight": "checklist",
+}
 
 
 def __getattr__(name: str) -> Any:
-    rooms = {"alignment_png": "pictures", "case_page": "page", "contour_png": "pictures"}
-    if name not in rooms:
+    if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{rooms[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)

@@ -31,10 +31,18 @@ def case_page(score: Mapping[str, Any], pictures: Sequence[tuple[str, bytes]]) -
     str
         HTML; every text is escaped, nothing is loaded from elsewhere.
     """
+    embedded = [(title, b64encode(data).decode()) for title, data in pictures]
+    return render(
+        "case.html",
+        score=score,
+        pictures=embedded,
+        decision_words=DECISION_WORDS[score["decision"]],
+    )
+
+
+def render(template: str, **content: Any) -> str:
+    """A template of this room filled in; every text is escaped, a missing name is an error."""
     pages = Environment(
         loader=PackageLoader("radresp", "report"), autoescape=True, undefined=StrictUndefined
     )
-    embedded = [(title, b64encode(data).decode()) for title, data in pictures]
-    return pages.get_template("case.html").render(
-        score=score, pictures=embedded, decision_words=DECISION_WORDS[score["decision"]]
-    )
+    return pages.get_template(template).render(**content)

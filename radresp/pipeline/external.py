@@ -1,0 +1,314 @@
+"""External validation: a finished model on cases it never met, judged once and counted.
+
+Source: TRIPOD+AI (BMJ 2024;385:e078378), items on evaluation; faults.md L14. Nothing is fitted to
+the new cases. Figures are given for all cases with a probability and, beside them, for those that
+scoring would not abstain from; too few events give no AUC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from radresp import classify, evaluate, io, report
+from radresp.core import Decision
+from radresp.errors import CohortError, PlanError
+from radresp.notice import INTENDED_USE
+from radresp.pipeline.acquisition import outside_protocol
+from radresp.pipeline.decide import decide
+from radresp.pipeline.evaluation_rules import EvaluationRules
+from radresp.pipeline.evidence import coverage, figures_of, mean_rates
+from radresp.pipeline.learning_table import CALLS, TrainingTable
+from radresp.pipeline.model_card import value_line
+from radresp.pipeline.records import record_path
+from radresp.pipeline.score import ScoringModel
+from radresp.pipeline.train import json_bytes
+
+ALONE = {
+    "volume only": ("post.t2.bed.volumetry.volume_ml", -1.0),
+    "mean ADC only": ("post.adc.bed.original.firstorder_Mean", 1.0),
+}
+"""Single numbers, with the direction in which they speak for a complete response."""
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A model on new cases.
+
+    Parameters
+    ----------
+    evaluation : mapping
+        The content of ``evaluation.json``.
+    predictions : DataFrame
+        One row a case: probability, interval, fit, decision, reasons, outcome.
+    """
+
+    evaluation: Mapping[str, Any]
+    predictions: pd.DataFrame
+
+    def lines(self) -> list[str]:
+        """The result for a terminal."""
+        found = self.evaluation
+        figures, accepted = found["complete_response"], found["accepted"]
+        looks = found["looks"]
+        times = "could not be counted" if looks is None else f"{looks}"
+        shown = {
+            "AUC": figures["auc"],
+            "calibration slope": figures["calibration_slope"],
+            "observed / expected": figures["observed_expected"],
+            f"AUC of the {accepted['n']} cases not abstained from": accepted["auc"],
+        }
+        rates = found["decisions"]["rates"]
+        missed, released = rates["missed_residual"], rates["released"]
+        counts = f"{found['cases']} cases, {figures['events']} complete responses"
+        return [
+            f"{counts}, endpoint {found['endpoint']}",
+            f"looks at these cases with this model: {times}",
+            *[f"- {name} {value_line(figure)}" for name, figure in shown.items()],
+            f"- residual tumours called complete: {missed['part']} of {missed['whole']}",
+            f"- complete responses called complete: {released['part']} of {released['whole']}",
+        ]
+
+
+def judge(
+    table: TrainingTable,
+    scoring: ScoringModel,
+    doubts: Mapping[str, tuple[str, ...]],
+    rules: EvaluationRules,
+    looks: int | None,
+) -> Judged:
+    """Score every case and compare with what was found.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        The new cases, labelled; nothing is trained.
+    scoring : ScoringModel
+        The model.
+    doubts : mapping of str to tuple of str
+        Reasons beyond the features to abstain from a case: protocol, failed checks.
+    rules : EvaluationRules
+        Fewest events and bootstrap draws.
+    looks : int or None
+        How often these cases were looked at with this model.
+
+    Raises
+    ------
+    PlanError
+        ``ENDPOINT_MIXED`` when the outcomes are of another endpoint than the model's.
+    CohortError
+        ``NO_CASES`` when no case has a probability.
+    """
+    _check_endpoint(table, scoring)
+    found = classify.predict(scoring.model, table.x, clinical=table.clinical, sites=table.sites)
+    rows = {one.case_id: _row(one, scoring, doubts.get(one.case_id, ())) for one in found}
+    predictions = pd.DataFrame.from_dict(rows, orient="index")
+    predictions.index.name = "case_id"
+    predictions["outcome"] = table.y.loc[predictions.index]
+    has = predictions["p_ccr"].notna().to_numpy()
+    if not has.any():
+        raise CohortError("NO_CASES", "no case has a probability", expected="at least one")
+    kept = has & (predictions["decision"] != str(Decision.ABSTAIN)).to_numpy()
+    seed = scoring.plan.seed
+    everyone = Cases(table, predictions, rules, seed)
+    evaluation = {
+        "intended_use": INTENDED_USE,
+        "endpoint": table.endpoint,
+        "model": {"id": scoring.model_id, "sha256": scoring.sha256},
+        "cases": len(rows),
+        "patients": int(table.groups.nunique()),
+        "class_counts": {str(k): int(v) for k, v in table.y.value_counts().sort_index().items()},
+        "without_probability": int((~has).sum()),
+        "complete_response": everyone.figures(has),
+        "accepted": everyone.figures(kept),
+        "roc": evaluate.roc_points(everyone.y[has], everyone.p[has]),
+        "decisions": _decisions(everyone, has, kept, scoring),
+        "prevalence": {"training": scoring.imaging.prevalence, "here": float(everyone.y.mean())},
+        "pseudo_residual": _pseudo(everyone),
+        "subgroups": everyone.subgroups(has),
+        "baselines": _alone(everyone, has),
+        "external_validation": "this evaluation",
+        "looks": looks,
+        "notes": [note.record() for note in dict.fromkeys(table.notes)],
+    }
+    return Judged(evaluation, predictions)
+
+
+class Cases:
+    """Outcomes and predictions of the same cases, in the order of the predictions."""
+
+    def __init__(
+        self, table: TrainingTable, predictions: pd.DataFrame, rules: EvaluationRules, seed: int
+    ) -> None:
+        order = predictions.index
+        self.table, self.predictions, self.rules, self.seed = table, predictions, rules, seed
+        self.y = table.complete.loc[order].to_numpy()
+        self.p = predictions["p_ccr"].to_numpy(float)
+        self.groups = table.groups.loc[order].to_numpy()
+        self.doubted = table.doubted.reindex(order).fillna(False).to_numpy(bool)
+
+    def figures(self, rows: NDArray[np.bool_], p: Floats | None = None) -> dict[str, Any]:
+        """Discrimination, calibration and utility of some cases."""
+        of = self.p if p is None else p
+        return figures_of(self.y[rows], of[rows], self.groups[rows], self.rules, self.seed)
+
+    def subgroups(self, rows: NDArray[np.bool_]) -> dict[str, Any]:
+        """The same by regimen, site, scanner, reader call and reference."""
+        return {
+            name: evaluate.describe_groups(
+                self.y[rows],
+                self.p[rows],
+                labels.reindex(self.predictions.index).fillna("")[rows].tolist(),
+                self.groups[rows],
+                seed=self.seed,
+                minimum=self.rules.minimum_events,
+            )
+            for name, labels in self.table.strata.items()
+        }
+
+
+def _decisions(
+    cases: Cases, has: NDArray[np.bool_], kept: NDArray[np.bool_], scoring: ScoringModel
+) -> dict[str, Any]:
+    # Abstained cases are the first to go.
+    sure = np.abs(cases.p[has] - 0.5) - (~kept)[has]
+    rules = scoring.plan.decision
+    fit = cases.predictions[["fit_complete", "fit_residual"]]
+    named = fit.set_axis(["complete", "residual"], axis=1)[has]
+    return {
+        "missed_residual_level": rules.missed_residual,
+        "missed_complete_level": rules.missed_complete,
+        "rates": evaluate.decision_rates(cases.y, cases.predictions["decision"].tolist()),
+        "coverage": mean_rates([coverage(cases.y[has], named, rules)]),
+        "risk_coverage": evaluate.risk_coverage(
+            cases.y[has], cases.p[has], sure, cases.groups[has], seed=cases.seed
+        ),
+    }
+
+
+def _check_endpoint(table: TrainingTable, scoring: ScoringModel) -> None:
+    """PCR and cCR are never mixed without a word (clinical.md 3.3)."""
+    mine, theirs = scoring.imaging.endpoint, table.endpoint
+    if io.UNSPECIFIED not in (mine, theirs) and mine != theirs:
+        raise PlanError(
+            "ENDPOINT_MIXED",
+            f"the model was trained for {mine}, the outcomes are {theirs}",
+            expected=mine,
+            action=f"derive the outcomes with --endpoint {mine}, or judge another model",
+        )
+
+
+def _row(
+    one: classify.Prediction, scoring: ScoringModel, doubts: tuple[str, ...]
+) -> dict[str, Any]:
+    decision, reasons = decide(
+        one.fit, one.interval, (*doubts, *one.outside), scoring.plan.decision
+    )
+    low, high = one.interval or (np.nan, np.nan)
+    return {
+        "p_ccr": np.nan if one.p_ccr is None else one.p_ccr,
+        "low": low,
+        "high": high,
+        **{f"p_{name}": p for name, p in one.classes.items()},
+        **{f"fit_{name}": p for name, p in one.fit.items()},
+        "p_pseudo_residual_given_non_ccr": one.p_pseudo_residual,
+        "decision": str(decision),
+        "reasons": "; ".join(reasons),
+    }
+
+
+def _pseudo(cases: Cases) -> dict[str, Any]:
+    """Among cases read as nCR or iCR: how many were none, and whether the model knew."""
+    p = cases.predictions["p_pseudo_residual_given_non_ccr"].to_numpy(float)
+    known = cases.doubted & np.isfinite(p)
+    found: dict[str, Any] = {
+        "condition": "read as nCR or iCR",
+        "read": int(cases.doubted.sum()),
+        "pseudo_residual": int(cases.y[cases.doubted].sum()),
+    }
+    if not known.any():
+        return found | {"reason": "the model gives no such probability, or no case was read so"}
+    return found | {"figures": cases.figures(known, p)}
+
+
+def _alone(cases: Cases, has: NDArray[np.bool_]) -> dict[str, Any]:
+    """Single numbers and the reader on the same cases; their direction was known beforehand."""
+    table, order = cases.table, cases.predictions.index
+    scores = {
+        name: sign * table.x[column] if column in table.x else None
+        for name, (column, sign) in ALONE.items()
+    }
+    calls = table.strata.get("reader_call")
+    scores["reader call"] = None if calls is None else calls.map(CALLS)
+    return {
+        name: {"reason": "no such column in the tables"}
+        if score is None
+        else _beside(cases, has, score.loc[order].to_numpy(float))
+        for name, score in scores.items()
+    }
+
+
+def _beside(cases: Cases, has: NDArray[np.bool_], score: Floats) -> dict[str, Any]:
+    """AUC of a score, and the model's lead over it, on the cases that have both."""
+    rows = has & np.isfinite(score)
+    y = cases.y[rows]
+    if min(y.sum(), (~y).sum()) < cases.rules.minimum_events:
+        return {"reason": "too few events among the cases that have it"}
+    lead = evaluate.compare_auc(y, cases.p[rows], score[rows])
+    draws = {"seed": cases.seed, "repeats": cases.rules.bootstrap}
+    low, high = evaluate.auc_bootstrap(y, score[rows], cases.groups[rows], **draws)
+    return {
+        "n": int(rows.sum()),
+        "auc": {"value": lead.auc_b, "low": low, "high": high},
+        "difference": {"value": lead.difference, "low": lead.low, "high": lead.high},
+    }
+
+
+def doubts_of(
+    cases: Iterable[str], features: Path, scoring: ScoringModel
+) -> dict[str, tuple[str, ...]]:
+    """Reasons to abstain that stand in the records of an extraction: protocol and failed checks.
+
+    Parameters
+    ----------
+    cases : iterable of str
+        Which cases.
+    features : Path
+        A folder written by ``extract``; a case without a record there has no doubts.
+    scoring : ScoringModel
+        The model, with the protocol it was trained on.
+    """
+    found = {}
+    for case in cases:
+        record = io.read_json(record_path(case, features))
+        if not isinstance(record, dict):
+            continue
+        body = record["body"]
+        notes = [note for step in body["trail"] for note in step["notes"]]
+        failed = [
+            f"{note['code']}: {note['found']}" for note in notes if note["severity"] == "abstain"
+        ]
+        outside = outside_protocol(body["acquisition"], scoring.protocol["acquisition"])
+        found[case] = (*outside, *failed)
+    return found
+
+
+def save_judged(judged: Judged, folder: Path) -> list[Path]:
+    """Write ``evaluation.json``, ``evaluation.html`` and ``predictions.csv``."""
+    paths = [folder / name for name in ("evaluation.json", "evaluation.html", "predictions.csv")]
+    page = report.evaluation_page(judged.evaluation, title="How good is this model elsewhere?")
+    texts = (
+        json_bytes(judged.evaluation).decode(),
+        page,
+        judged.predictions.sort_index().to_csv(),
+    )
+    for path, text in zip(paths, texts, strict=True):
+        io.write_text(path, text)
+    return paths

@@ -1,0 +1,192 @@
+"""Held-out cases: whatever form they come in, to the table a model is judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from radresp import io
+from radresp.core import Note, NoteKind
+from radresp.errors import PlanError
+from radresp.pipeline.cohort import extract_cohort
+from radresp.pipeline.external import Judged, doubts_of, judge
+from radresp.pipeline.learning_table import TrainingTable, join_outcomes
+from radresp.pipeline.score import ScoringModel, open_model
+from radresp.pipeline.train import Stage
+
+IMAGE_COLUMNS = frozenset({"pre_t2", "post_t2", "post_dwi", "post_adc"})
+"""Any of these makes a table a cohort."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """How to read the held-out cases.
+
+    Parameters
+    ----------
+    outcomes, clinical : Path, optional
+        Tables beside the features; a cohort table is its own clinical table.
+    endpoint : str, optional
+        Which references count.
+    id_column, outcome_column : str
+        Column names in tables not made by radresp.
+    outcome_map : mapping of str to str, optional
+        What the outcomes' own words mean.
+    drop : tuple of str
+        Columns that are no features.
+    root : Path, optional
+        Data root of a cohort.
+    """
+
+    outcomes: Path | None = None
+    clinical: Path | None = None
+    endpoint: str | None = None
+    id_column: str = "case_id"
+    outcome_column: str = "outcome"
+    outcome_map: Mapping[str, str] | None = None
+    drop: tuple[str, ...] = ()
+    root: Path | None = None
+
+
+def evaluate_model(
+    model: Path,
+    source: Path,
+    folder: Path,
+    given: HeldOut,
+    *,
+    minimum_events: int = 10,
+    workers: int = 1,
+    stage: Stage,
+) -> tuple[Judged, ScoringModel]:
+    """Judge a model folder on cases it never met.
+
+    Parameters
+    ----------
+    model : Path
+        Model folder.
+    source : Path
+        Cohort table (its features are extracted by the model's plan, into ``folder/features``),
+        folder of ``extract``, or any feature table.
+    folder : Path
+        Output folder.
+    given : HeldOut
+        How to read the cases.
+    minimum_events : int
+        Fewest cases of either outcome for an AUC.
+    workers : int
+        Processes of an extraction.
+    stage : callable
+        Opens a progress line.
+
+    Raises
+    ------
+    ModelError
+        When the model or the features do not fit.
+    PlanError
+        ``LEAKAGE`` when an image was used to train the model; faults of the tables.
+    CohortError
+        ``NO_CASES``.
+    """
+    scoring = open_model(model)
+    features = _features(source, folder, scoring, given, workers, stage)
+    table = _table(source, features, given)
+    _check_unmet(table, features, scoring)
+    looks = io.count_look(model, {case: str(label) for case, label in table.y.items()})
+    rules = scoring.plan.evaluation.model_copy(update={"minimum_events": minimum_events})
+    doubts = doubts_of(map(str, table.x.index), features.parent, scoring)
+    return judge(_noted(table, scoring, model), scoring, doubts, rules, looks), scoring
+
+
+def _features(
+    source: Path,
+    folder: Path,
+    scoring: ScoringModel,
+    given: HeldOut,
+    workers: int,
+    stage: Stage,
+) -> Path:
+    """The feature table, extracted first where the source is a cohort."""
+    if source.is_dir():
+        return source / "features.parquet"
+    if not is_cohort(source):
+        return source
+    cohort = io.load_cohort(source, given.root)
+    whole, done = len(cohort.cases), 0
+    tick = stage("features", whole)
+
+    def watch(_: object) -> None:
+        nonlocal done
+        done += 1
+        tick(done, whole)
+
+    extract_cohort(cohort.cases, scoring.plan, folder / "features", workers=workers, watch=watch)
+    return folder / "features" / "features.parquet"
+
+
+def is_cohort(path: Path) -> bool:
+    """Whether a table names images."""
+    if not path.name.endswith((".csv", ".csv.gz")):
+        return False
+    return bool(IMAGE_COLUMNS & set(io.load_text_table(path).columns))
+
+
+def _table(source: Path, features: Path, given: HeldOut) -> TrainingTable:
+    outcomes, drop = given.outcomes, given.drop
+    if outcomes is None:
+        if features.suffix == ".parquet":
+            raise PlanError("USAGE", "no outcome table", expected="--outcomes CSV")
+        outcomes, drop = features, (*drop, given.outcome_column)
+    said = io.load_outcomes(
+        outcomes,
+        id_column=given.id_column,
+        outcome_column=given.outcome_column,
+        outcome_map=given.outcome_map,
+        endpoint=given.endpoint,
+    )
+    clinical = given.clinical
+    if clinical is None and not source.is_dir() and is_cohort(source):
+        clinical = source
+    return join_outcomes(
+        io.load_features(features, id_column=given.id_column, drop=drop),
+        said,
+        None if clinical is None else io.load_clinical(clinical, given.id_column),
+    )
+
+
+def _check_unmet(table: TrainingTable, features: Path, scoring: ScoringModel) -> None:
+    """Refuse an image the model was trained on."""
+    here = io.read_json(features.parent / "acquisition.json") or {"cases": {}}
+    known = {d: case for case, of in scoring.protocol["cases"].items() for d in of.values() if d}
+    met = {
+        str(case): known[digest]
+        for case, of in here["cases"].items()
+        for digest in of.values()
+        if case in table.x.index and digest in known
+    }
+    if met:
+        case, trained = next(iter(met.items()))
+        raise PlanError(
+            "LEAKAGE",
+            f"{len(met)} cases hold images the model was trained on, first {case} ({trained} "
+            "in training)",
+            expected="cases the model never met",
+            action="leave them out",
+        )
+
+
+def _noted(table: TrainingTable, scoring: ScoringModel, model: Path) -> TrainingTable:
+    """The table, with a warning where case ids are also those of training cases."""
+    trained = set(scoring.training_ids)
+    same = [case for case in table.x.index if case in trained]
+    if not same:
+        return table
+    note = Note(
+        NoteKind.WARNING,
+        "IN_TRAINING_SET",
+        f"{len(same)} case ids are also those of training cases, first {same[0]}",
+        "other patients than the model was trained on",
+        "make sure that they only share their names",
+        model.name,
+    )
+    return replace(table, notes=(*table.notes, note))
