@@ -9,6 +9,9 @@ Waerden's normal scores. The penalty is given per feature: C = strength / number
 makes a strength mean the same for 50 features and for 5,000. Measured against selection on twenty
 public radiomic tables in docs/reference/learning.md.
 
+What a radiologist would measure (``response.*``) is not one voice among a thousand: those columns
+divide half of the prior variance among them, all others the other half.
+
 When to use: always first. A model that must be written down with few features: ``elastic_net``.
 """
 
@@ -35,6 +38,13 @@ class Auto(ClassifierSettings):
         min_length=1,
         max_length=20,
         description="Inverse penalties to try, times the number of features; small is strict.",
+    )
+    prespecified_share: float | None = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="Share of the prior variance that the prespecified columns divide among them, "
+        "0-1, all others the rest; null gives every column the same.",
     )
     inner_repeats: int = Field(
         3, ge=1, le=100, description="How often the inner folds are drawn anew."

@@ -18,12 +18,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtri
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from radresp.classify.calibration import Platt, fit_platt
 from radresp.classify.head import Head, head_of
-from radresp.classify.scaling import Scaler, Standard, restored_scaler, scaler_of
+from radresp.classify.scaling import Scaler, restored_scaler, scaler_of
+from radresp.classify.selection import scaling_step
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.table import Floats, TrainingTable
 from radresp.classify.training import Heads
@@ -179,35 +179,34 @@ def fit_ensemble(
     for _ in range(settings.ensemble):
         counts = draw_patients(table.residual, table.groups, rng)
         rows = np.repeat(np.arange(counts.size), counts)
-        pipeline, _ = fit_pipeline(
-            method, settings, heads.candidate, table.x[rows], table.residual[rows], seed
-        )
+        drawn = table.x[rows], table.residual[rows], table.columns
+        pipeline, _ = fit_pipeline(method, settings, heads.candidate, *drawn, seed)
         pipelines.append(pipeline)
         lines.append(fit_platt(heads.scores, table.residual, counts.astype(float)))
     if not hasattr(pipelines[0]["classify"], "coef_"):
         return Refits(tuple(head_of(p, table.columns) for p in pipelines), tuple(lines))
-    return _weighted(pipelines, lines, table, settings)
+    return _weighted(pipelines, lines, table, method, settings)
 
 
 def _weighted(
     pipelines: list[Pipeline],
     lines: list[Platt],
     table: TrainingTable,
+    method: Method,
     settings: ClassifierSettings,
 ) -> Ensemble:
     """Members as weights on the scale of all training cases."""
     used = np.any([pipeline["select"].get_support() for pipeline in pipelines], axis=0)
     values = table.x[:, used]
     filled = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
-    step = clone(pipelines[0]["scale"]).fit(filled)
-    scaler = scaler_of(step)
+    names = np.array(table.columns)[used]
+    scaler = scaler_of(scaling_step(settings, method.front, names).fit(filled))
     weights = np.zeros((len(pipelines), int(used.sum())))
     offsets = np.zeros(len(pipelines))
     for i, (pipeline, line) in enumerate(zip(pipelines, lines, strict=True)):
         weights[i], offsets[i] = linear_form(pipeline, line, scaler, used)
     low, high = (np.array([getattr(line, end) for line in lines]) for end in ("low", "high"))
-    names = tuple(np.array(table.columns)[used].tolist())
-    return Ensemble(names, scaler, weights, offsets, low, high, settings.fills_gaps)
+    return Ensemble(tuple(names.tolist()), scaler, weights, offsets, low, high, settings.fills_gaps)
 
 
 def draw_patients(
@@ -227,18 +226,17 @@ def linear_form(
 ) -> tuple[Floats, float]:
     """Weights on scaled columns, and the constant, of a pipeline's calibrated log-odds.
 
-    Normal scores of a draw and of all cases are one scale but for the draw's own noise, so weights
-    on the one count as weights on the other.
+    Normal scores of a draw and of all cases are taken as the same but for mean and spread: where
+    their quantiles differ is the draw's own noise.
     """
     classifier, own = pipeline["classify"], scaler_of(pipeline["scale"])
     support = pipeline["select"].get_support()
     weights = np.zeros(support.size)
     weights[support] = platt.slope * classifier.coef_[0]
     constant = platt.slope * float(classifier.intercept_[0]) + platt.intercept
-    if isinstance(own, Standard) and isinstance(scaler, Standard):
-        mean, scale = np.zeros(support.size), np.ones(support.size)
-        mean[used], scale[used] = scaler.mean, scaler.scale
-        slope = weights[support] / own.scale
-        constant += float((slope * (mean[support] - own.mean)).sum())
-        weights[support] = slope * scale[support]
+    mean, scale = np.zeros(support.size), np.ones(support.size)
+    mean[used], scale[used] = scaler.mean, scaler.scale
+    slope = weights[support] / own.scale
+    constant += float((slope * (mean[support] - own.mean)).sum())
+    weights[support] = slope * scale[support]
     return weights[used], constant

@@ -201,22 +201,58 @@ def _mrmr(z: Floats, labels: NDArray[Any], features: int, limit: float) -> list[
     return taken
 
 
-def front(settings: ClassifierSettings, features: int, kind: str = "selected") -> Pipeline:
-    """The unfitted steps before a classifier: select, impute by median, scale."""
-    select, scale = _FRONTS[kind](settings, features)
-    return Pipeline(
-        [("select", select), ("impute", SimpleImputer(strategy="median")), ("scale", scale)]
-    )
+def fit_front(
+    settings: ClassifierSettings,
+    features: int,
+    kind: str,
+    x: Floats,
+    labels: NDArray[Any],
+    columns: tuple[str, ...],
+) -> tuple[Pipeline, Floats]:
+    """The fitted steps before a classifier (select, impute by median, scale), and what they give.
+
+    Parameters
+    ----------
+    settings : ClassifierSettings
+        Limits of the choice.
+    features : int
+        Most columns a choosing front keeps.
+    kind : str
+        One of ``FRONTS``.
+    x : ndarray of shape (cases, columns)
+        Training features; NaN where missing.
+    labels : ndarray of shape (cases,)
+        Their classes.
+    columns : tuple of str
+        Names of the columns.
+    """
+    select = FRONTS[kind](settings, features)
+    impute = SimpleImputer(strategy="median")
+    filled = impute.fit_transform(select.fit_transform(x, labels))
+    scale = scaling_step(settings, kind, np.array(columns)[select.get_support()])
+    z = scale.fit_transform(filled)
+    return Pipeline([("select", select), ("impute", impute), ("scale", scale)]), z
 
 
-_FRONTS: dict[str, Callable[[ClassifierSettings, int], tuple[Any, Any]]] = {
-    "selected": lambda s, n: (
-        ColumnSelector(n, s.max_missing, s.max_correlation),
-        StandardScaler(),
-    ),
-    "mrmr": lambda s, n: (StableMrmr(n, s.max_missing, s.max_correlation), StandardScaler()),
-    "ranks": lambda s, n: (UsableColumns(s.max_missing), NormalScores()),
+def scaling_step(settings: ClassifierSettings, kind: str, columns: NDArray[Any]) -> Any:
+    """The unfitted scaling of some columns: mean 0 and SD 1, or weighted normal scores."""
+    if kind != "ranks":
+        return StandardScaler()
+    special = np.array([str(name).startswith(settings.prespecified) for name in columns])
+    share = settings.prespecified_share
+    if share is None or special.all() or not special.any():
+        return NormalScores()
+    # Each block's columns divide its share of the prior variance among them.
+    parts = np.where(special, share / special.sum(), (1 - share) / (~special).sum())
+    return NormalScores(tuple(np.sqrt(parts * columns.size).tolist()))
+
+
+FRONTS: dict[str, Callable[[ClassifierSettings, int], Any]] = {
+    "selected": lambda s, n: ColumnSelector(n, s.max_missing, s.max_correlation),
+    "mrmr": lambda s, n: StableMrmr(n, s.max_missing, s.max_correlation),
+    "ranks": lambda s, n: UsableColumns(s.max_missing),
 }
+"""How columns are chosen, by kind."""
 
 
 def anova_f(z: Floats, labels: NDArray[Any]) -> Floats:

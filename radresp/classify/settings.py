@@ -51,6 +51,13 @@ class ClassifierSettings(Settings):
         ("response.",),
         description="Beginnings of the names of columns kept whatever they follow.",
     )
+    prespecified_share: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Share of the prior variance that the prespecified columns divide among them, "
+        "0-1, where all columns are kept (auto); null gives every column the same.",
+    )
     harmonise: Literal["combat"] | None = Field(
         None, description="'combat' takes the mark of the site off every column."
     )

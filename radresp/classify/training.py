@@ -8,6 +8,7 @@ probability between fibrosis and inflammation and never touches ``p_ccr``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,19 +134,19 @@ def train_heads(
     residual = table.residual[rows]
     folds = possible_folds(settings.inner_folds, residual, groups)
     # The folds of both heads are drawn alike, stratified by all outcomes.
-    draw = {"folds": folds, "repeats": repeats, "seed": seed_of(seed, 1)}
+    draw: dict[str, Any] = {"folds": folds, "repeats": repeats, "seed": seed_of(seed, 1)}
+    draw["columns"] = names = table.columns
     tuned = tune(method, settings, x, residual, labels, groups, **draw)
     scores = tuned.margins()
     platt = fit_platt(scores, residual)
-    pipeline, settled = fit_pipeline(method, settings, tuned.candidate, x, residual, draw["seed"])
+    last = draw["seed"]
+    pipeline, settled = fit_pipeline(method, settings, tuned.candidate, x, residual, names, last)
     unsettled = tuned.unconverged + (not settled)
     subtype, subtype_candidate = None, None
     if len(table.classes) > 2:
         second = tune(method, settings, x, labels, labels, groups, **draw)
         subtype_candidate = second.candidate
-        subtype, settled = fit_pipeline(
-            method, settings, subtype_candidate, x, labels, draw["seed"]
-        )
+        subtype, settled = fit_pipeline(method, settings, subtype_candidate, x, labels, names, last)
         unsettled += second.unconverged + (not settled)
     return Heads(
         table.classes,

@@ -22,7 +22,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from radresp.classify.method import Candidate, Method
-from radresp.classify.selection import front
+from radresp.classify.selection import fit_front
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.table import Floats
 
@@ -115,6 +115,7 @@ def tune(
     strata: NDArray[np.int64],
     groups: NDArray[Any],
     *,
+    columns: tuple[str, ...],
     folds: int,
     repeats: int,
     seed: int,
@@ -133,6 +134,8 @@ def tune(
         Classes spread evenly over the folds.
     groups : ndarray of shape (cases,)
         Patient of each case.
+    columns : tuple of str
+        Names of the features.
     folds, repeats : int
         Folds, and how often they are drawn anew.
     seed : int
@@ -148,7 +151,7 @@ def tune(
         drawn[repeat] = fold_of
         for fold in range(folds):
             test = fold_of == fold
-            fitted = _fit_all(method, settings, x[~test], labels[~test], seed)
+            fitted = _fit_all(method, settings, x[~test], labels[~test], columns, seed)
             for place, (steps, classifier, settled) in enumerate(fitted):
                 raw = steps.transform(x[test])
                 scores[place, repeat, test] = class_scores(classifier, raw, classes)
@@ -166,12 +169,13 @@ def fit_pipeline(
     candidate: Candidate,
     x: Floats,
     labels: NDArray[np.int64],
+    columns: tuple[str, ...],
     seed: int,
 ) -> tuple[Pipeline, bool]:
     """One pipeline (select, impute, scale, classify) and whether its solver settled."""
-    steps = front(settings, candidate.features, method.front)
+    steps, z = fit_front(settings, candidate.features, method.front, x, labels, columns)
     classifier = method.build(settings, candidate, seed)
-    settled = _fit_quietly(classifier, steps.fit_transform(x, labels), labels)
+    settled = _fit_quietly(classifier, z, labels)
     return Pipeline([*steps.steps, ("classify", classifier)]), settled
 
 
@@ -193,12 +197,12 @@ def _fit_all(
     settings: ClassifierSettings,
     x: Floats,
     labels: NDArray[np.int64],
+    columns: tuple[str, ...],
     seed: int,
 ) -> Iterator[tuple[Pipeline, Any, bool]]:
     """Every candidate fitted, in the grid's order; the front steps are shared where they can be."""
     for features, candidates in groupby(method.grid(settings), key=lambda c: c.features):
-        steps = front(settings, features, method.front)
-        z = steps.fit_transform(x, labels)
+        steps, z = fit_front(settings, features, method.front, x, labels, columns)
         for candidate in candidates:
             classifier = method.build(settings, candidate, seed)
             settled = _fit_quietly(classifier, z, labels)

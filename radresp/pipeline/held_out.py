@@ -92,7 +92,7 @@ def evaluate_model(
     features = _features(source, folder, scoring, given, workers, stage)
     table = _table(source, features, given)
     _check_unmet(table, features, scoring)
-    looks = io.count_look(model, {case: str(label) for case, label in table.y.items()})
+    looks = io.count_look(model, {str(case): str(label) for case, label in table.y.items()})
     rules = scoring.plan.evaluation.model_copy(update={"minimum_events": minimum_events})
     doubts = doubts_of(map(str, table.x.index), features.parent, scoring)
     return judge(_noted(table, scoring, model), scoring, doubts, rules, looks), scoring

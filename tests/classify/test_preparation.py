@@ -132,11 +132,11 @@ def test_columns_that_follow_the_volume_are_left_out_but_not_the_volume() -> Non
     x["post.t2.bed.volumetry.volume_ml"] = size
     x["post.t2.bed.original.glrlm_RunLengthNonUniformity"] = 40 * size**2 + 0.01 * rng.random(80)
     x["response.log_bed_ml"] = np.log(size)
-    settings = QUICK.model_copy(update={"max_volume_correlation": 0.8})
-    model = fit(x, y, groups, settings, endpoint="pCR", seed=1)
+    model = fit(x, y, groups, QUICK, endpoint="pCR", seed=1)
     assert model.preparation.shadows == ("post.t2.bed.original.glrlm_RunLengthNonUniformity",)
     assert "post.t2.bed.original.glrlm_RunLengthNonUniformity" not in model.selected
-    assert fit(x, y, groups, QUICK, endpoint="pCR", seed=1).preparation.shadows == ()
+    everything = QUICK.model_copy(update={"max_volume_correlation": 1.0})
+    assert fit(x, y, groups, everything, endpoint="pCR", seed=1).preparation.shadows == ()
 
 
 def test_gaps_that_tell_are_used_when_asked_for() -> None:

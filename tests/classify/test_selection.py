@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import f_oneway
 from sklearn.utils.estimator_checks import check_estimator
 
-from radresp.classify import ElasticNet
-from radresp.classify.selection import ColumnSelector, anova_f, front
+from radresp.classify import Auto, ElasticNet
+from radresp.classify.selection import ColumnSelector, anova_f, fit_front
 from radresp.errors import CohortError
 
 RNG = np.random.default_rng(0)
@@ -54,11 +54,25 @@ def test_scale_of_a_column_does_not_matter() -> None:
 
 def test_front_fills_gaps_with_the_training_median_and_scales() -> None:
     x = RNG.normal(5, 2, size=(60, 1))
-    steps = front(ElasticNet(), 1).fit(x, LABELS)
+    steps, _ = fit_front(ElasticNet(), 1, "selected", x, LABELS, ("f",))
     gap = steps.transform(np.array([[np.nan]]))
     assert gap == pytest.approx(steps.transform(np.array([[np.median(x)]])))
     z = steps.transform(x)
     assert (z.mean(), z.std()) == (pytest.approx(0, abs=1e-12), pytest.approx(1))
+
+
+def test_prespecified_columns_share_half_of_the_prior_variance() -> None:
+    x = RNG.normal(size=(60, 12))
+    names = ("response.a", "response.b", *(f"f{i}" for i in range(10)))
+    steps, z = fit_front(Auto(), 0, "ranks", x, LABELS, names)
+    variance = z.var(axis=0)
+    assert variance[:2].sum() == pytest.approx(6)
+    assert variance[2:].sum() == pytest.approx(6)
+    assert steps.transform(x) == pytest.approx(z)
+    _, plain = fit_front(Auto(prespecified_share=None), 0, "ranks", x, LABELS, names)
+    assert plain.var(axis=0) == pytest.approx(np.ones(12))
+    _, alone = fit_front(Auto(), 0, "ranks", x[:, :2], LABELS, names[:2])
+    assert alone.var(axis=0) == pytest.approx(np.ones(2))
 
 
 def test_the_selector_keeps_scikit_learns_promises() -> None:

@@ -60,7 +60,8 @@ def test_tuning_finds_how_many_features_matter() -> None:
     x = rng.normal(size=(120, 60))
     x[:, :12] += 0.6 * labels[:, None]
     wide = QUICK.model_copy(update={"features": (1, 12)})
-    draw = {"folds": 4, "repeats": 1, "seed": 1}
+    names = tuple(f"f{i}" for i in range(60))
+    draw = {"columns": names, "folds": 4, "repeats": 1, "seed": 1}
     for by in ("log_loss", "auc"):
         chosen = tune(
             METHODS["elastic_net"],
