@@ -260,12 +260,18 @@ class _Gathered:
             frame(fold_of.T, names),
             tuple(frame(values, list(OUTCOMES)) for values in self.fit),
             frame(self.outside.T, names),
-            # NaN where a repeat had too few doubted cases to say anything.
-            pd.Series(self.pseudo.mean(axis=0), index=self.index, name=PSEUDO),
+            pd.Series(mean_known(self.pseudo), index=self.index, name=PSEUDO),
             tuple(self.chosen),
             tuple(self.parts),
             step,
         )
+
+
+def mean_known(values: Floats) -> Floats:
+    """Mean over the repeats that say anything of a case, shape (cases,); NaN where none does."""
+    known = np.isfinite(values)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.asarray(np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan))
 
 
 def _outside(

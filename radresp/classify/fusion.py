@@ -22,7 +22,7 @@ from scipy.special import expit
 
 from radresp.classify.calibration import Platt
 from radresp.classify.conformal import OUTCOMES, Mondrian
-from radresp.classify.cross_validation import PSEUDO, OutOfFold, Part
+from radresp.classify.cross_validation import PSEUDO, OutOfFold, Part, mean_known
 from radresp.classify.model import Model
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.table import RESIDUAL, Floats
@@ -240,7 +240,7 @@ def fuse_out_of_fold(
         per_repeat=tuple(frame(values, first.p.columns) for values in probability),
         fit=tuple(frame(values, list(OUTCOMES)) for values in fit),
         outside=frame(outside, first.outside.columns),
-        pseudo=pd.Series(pseudo.mean(axis=0), index=first.p.index, name=PSEUDO),
+        pseudo=pd.Series(mean_known(pseudo), index=first.p.index, name=PSEUDO),
         parts=tuple(kept),
         step=Step("classify", "stack", {"sources": list(parts)}, 0.0, first.step.notes),
     )

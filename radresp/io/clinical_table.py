@@ -2,7 +2,8 @@
 
 What: takes the columns of `radresp.io.clinical_columns` out of a table and refuses what a cohort
 table would refuse. A cohort table is one such table: its paths are left alone. Reader call and
-reference, which labels come from, are also read row by row (`Axes`).
+reference, which labels come from, are also read row by row (`Axes`), or of one case
+(`reference_of`).
 Source: the schema of ``docs/reference/clinical.md`` 3.3; fault catalogue C14 and C15.
 When: joining covariates to features that were extracted elsewhere; reading outcomes.
 """
@@ -164,7 +165,7 @@ class Axes:
             ``LABEL_CONFLICT`` with line and case when cells of a row contradict each other.
         """
         rows = zip(self.table.lines, self.ids, self.rows, strict=True)
-        return [_reference(self.table, *row) if row[2]["reference"] else None for row in rows]
+        return [_placed(self.table, *row) for row in rows]
 
     def implied_endpoint(self) -> Endpoint:
         """The only endpoint the references allow: all by pathology, or all by follow-up.
@@ -214,25 +215,51 @@ def read_axes(table: TextTable, ids: tuple[str, ...], *, strict: bool) -> Axes:
                 check_clinical(table, line, name, row[name])
     else:
         names = [n for n in names if not any(map(CLINICAL[n].fault, table.column(n)))]
-    rows = tuple(
-        {n: row[n] if n in names and row[n] not in MISSING else "" for n in _AXES}
-        for _, row in table.records()
-    )
+    rows = tuple(_known({name: row[name] for name in names}) for _, row in table.records())
     return Axes(table, ids, rows, frozenset(names))
 
 
-def _reference(table: TextTable, line: int, case_id: str, row: Mapping[str, str]) -> Reference:
+def reference_of(cells: Mapping[str, str]) -> Reference | None:
+    """The reference in the clinical cells of one case; None where there is none.
+
+    Parameters
+    ----------
+    cells : mapping of str to str
+        Column to cell, each right by itself (`check_clinical`); other columns are not looked at.
+
+    Raises
+    ------
+    PlanError
+        ``LABEL_CONFLICT`` when cells contradict each other.
+
+    Examples
+    --------
+    >>> reference_of({"reference": "ypT0N+", "ypT": "0", "ypN": "1a", "age_years": "61"}).word
+    'ypT0N+'
+    """
+    row = _known(cells)
+    if not row["reference"]:
+        return None
     followed, regrown = row["months_followup"], row["months_to_regrowth"]
+    return Reference(
+        word=row["reference"],
+        kind=row["reference_kind"],
+        yp_t=row["ypT"],
+        yp_n=row["ypN"],
+        months_followup=float(followed) if followed else None,
+        months_to_regrowth=float(regrown) if regrown else None,
+        tissue=row["pseudo_residual_type"],
+    )
+
+
+def _known(cells: Mapping[str, str]) -> dict[str, str]:
+    """A cell for every column of the two axes, empty where it is not known."""
+    return {n: "" if cells.get(n, "") in MISSING else cells[n] for n in _AXES}
+
+
+def _placed(table: TextTable, line: int, case_id: str, row: Mapping[str, str]) -> Reference | None:
     try:
-        return Reference(
-            word=row["reference"],
-            kind=row["reference_kind"],
-            yp_t=row["ypT"],
-            yp_n=row["ypN"],
-            months_followup=float(followed) if followed else None,
-            months_to_regrowth=float(regrown) if regrown else None,
-            tissue=row["pseudo_residual_type"],
-        )
+        return reference_of(row)
     except PlanError as error:
         raise PlanError(
             error.code,

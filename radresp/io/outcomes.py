@@ -4,42 +4,37 @@ Two vocabularies are accepted, never mixed: the fine one says what the treated b
 inflammation or residual tumour), the coarse one only complete or residual. Numbers such as 0/1
 mean nothing until the caller says what they stand for.
 
-A table without outcomes gets them from its column ``reference``, for one endpoint, by the rules of
-`radresp.core.endpoint`; see ``docs/reference/endpoints.md``. The file is long because outcomes
-given, outcomes held against references and outcomes derived share its checks.
+A table without outcomes gets them from its column ``reference``, for one endpoint
+(`radresp.io.references`); see ``docs/reference/endpoints.md``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-from radresp.core import (
-    Composite,
-    Endpoint,
-    Note,
-    NoteKind,
-    ReferenceKind,
-    Truth,
-    Unsettled,
-    composite,
-)
+from radresp.core import Composite, Endpoint, Note, NoteKind, ReferenceKind, composite
 from radresp.core.frozen import frozen
 from radresp.errors import PlanError
 from radresp.io.clinical_table import Axes, read_axes
 from radresp.io.identifiers import check_distinct, check_patients, check_plain, shown
+from radresp.io.references import (
+    COARSE,
+    FINE,
+    RESIDUAL,
+    UNSPECIFIED,
+    Labels,
+    Said,
+    derive_labels,
+    hold_labels,
+    stated_endpoint,
+    stated_endpoints,
+)
 from radresp.io.text_table import TextTable, load_text_table
 
-FINE = frozenset({"fibrosis", "inflammation", "residual"})
-COARSE = frozenset({"complete", "residual"})
-UNSPECIFIED = "unspecified"
-RESIDUAL = "residual"
 _OUTCOME = "outcome"
-
-Labels = dict[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +74,6 @@ class Outcomes:
     def __post_init__(self) -> None:
         for name in ("labels", "patients", "reader_calls", "reference_kinds", "composites"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
-
-
-class _Said(NamedTuple):
-    """What a table says: labels, endpoint, how many labels are missing and why, and notes."""
-
-    labels: Labels
-    endpoint: str
-    unsettled: Counter[str]
-    notes: list[Note]
 
 
 def load_outcomes(
@@ -137,11 +123,14 @@ def load_outcomes(
     if derive:
         table.check_has("reference")
     axes = read_axes(table, ids, strict=derive or chosen is not None)
-    said = _derive(axes, chosen) if derive else _take(axes, outcome_column, outcome_map, chosen)
+    if derive:
+        said = derive_labels(axes, chosen)
+    else:
+        said = _take(axes, outcome_column, outcome_map, chosen)
     patients = dict(zip(ids, _patients(table, ids), strict=True))
     _check_conflicts(said.labels, patients, table)
     used = {id_column, outcome_column, "endpoint", "patient_id", *axes.used}
-    stated = [word for word in _stated(table, [True] * len(ids)) if word]
+    stated = [word for word in stated_endpoints(table, [True] * len(ids)) if word]
     calls = axes.known("reader_call")
     made = {case: _composite(call, said.labels[case]) for case, call in calls.items()}
     return Outcomes(
@@ -166,7 +155,7 @@ def _ids(table: TextTable, column: str) -> tuple[str, ...]:
 
 def _take(
     axes: Axes, column: str, outcome_map: Mapping[str, str] | None, chosen: Endpoint | None
-) -> _Said:
+) -> Said:
     """Labels of the outcome column, held against the references when an endpoint is chosen."""
     table = axes.table
     meanings = dict(outcome_map or {word: word for word in FINE | COARSE})
@@ -178,69 +167,11 @@ def _take(
     _check_vocabulary({label for label in labels.values() if label}, table)
     if chosen is None:
         labelled = [label is not None for label in labels.values()]
-        return _Said(labels, _endpoint(table, labelled), Counter(), fixes)
+        return Said(labels, stated_endpoint(table, labelled), Counter(), fixes)
     referred = axes.known("reference")
     alone = [label is not None and case not in referred for case, label in labels.items()]
-    _check_stated(_endpoint(table, alone), chosen, table)
-    return _hold(axes, labels, chosen, fixes)
-
-
-def _hold(axes: Axes, labels: Labels, chosen: Endpoint, fixes: list[Note]) -> _Said:
-    """Refuse labels the references contradict, and drop those of cases they leave unsettled."""
-    unsettled: Counter[str] = Counter()
-    held: Labels = {}
-    rows = zip(labels.items(), axes.references(), axes.table.lines, strict=True)
-    for (case_id, label), reference, line in rows:
-        truth = None if reference is None else reference.truth(chosen)
-        reason = truth.reason if truth else None
-        held[case_id] = None if reason else label
-        if held[case_id] is None:
-            unsettled[reason or "no_outcome"] += 1
-        elif truth and truth.residual != (label == RESIDUAL):
-            raise PlanError(
-                "LABEL_CONFLICT",
-                f"line {line}: the outcome is {label}, the reference says "
-                f"{RESIDUAL if truth.residual else 'complete'} for the endpoint {chosen}",
-                expected="an outcome and a reference that agree",
-                action="correct one of the two cells, or choose the endpoint the outcomes are of",
-                case=case_id,
-                file=axes.table.file,
-            )
-    return _Said(held, str(chosen), unsettled, fixes)
-
-
-def _derive(axes: Axes, chosen: Endpoint | None) -> _Said:
-    """Labels from the references, for the endpoint chosen or the only one they allow."""
-    references = dict(zip(axes.ids, axes.references(), strict=True))
-    endpoint = chosen or _implied(axes, [one is not None for one in references.values()])
-    none = Truth(None, None, Unsettled.NO_REFERENCE)
-    truths = {case: one.truth(endpoint) if one else none for case, one in references.items()}
-    tissues = {
-        case: one.tissue for case, one in references.items() if one and truths[case].residual == 0
-    }
-    fine = bool(tissues) and set(tissues.values()) <= FINE
-    labels: Labels = {case: RESIDUAL if truth.residual else None for case, truth in truths.items()}
-    labels |= tissues if fine else dict.fromkeys(tissues, "complete")
-    unsettled: Counter[str] = Counter(truth.reason for truth in truths.values() if truth.reason)
-    found = (
-        f"labels derived from the references for the endpoint {endpoint}: "
-        f"{sum(truth.residual == 1 for truth in truths.values())} residual, {len(tissues)} complete"
-    )
-    notes = [Note(NoteKind.INFO, "LABEL_DERIVED", found)]
-    if tissues and not fine:
-        untyped = sum(tissue not in FINE for tissue in tissues.values())
-        found = (
-            f"{untyped} of {len(tissues)} complete cases have no pseudo_residual_type fibrosis or "
-            "inflammation; all of them are called complete"
-        )
-        notes.append(Note(NoteKind.INFO, "LABEL_COARSE", found))
-    return _Said(labels, str(endpoint), unsettled, notes)
-
-
-def _implied(axes: Axes, referred: Sequence[bool]) -> Endpoint:
-    """The endpoint the table states, else the only one its references allow."""
-    stated = _endpoint(axes.table, referred)
-    return Endpoint(stated) if stated in set(Endpoint) else axes.implied_endpoint()
+    _check_stated(stated_endpoint(table, alone), chosen, table)
+    return hold_labels(axes, labels, chosen, fixes)
 
 
 def _composite(reader_call: str, label: str | None) -> Composite | None:
@@ -314,31 +245,6 @@ def _check_conflicts(
             )
 
 
-def _stated(table: TextTable, labelled: Sequence[bool]) -> dict[str, int]:
-    """Words of the column ``endpoint`` where a case is labelled, with the line of the first."""
-    first: dict[str, int] = {}
-    if "endpoint" in table.columns:
-        cells = zip(table.column("endpoint"), labelled, table.lines, strict=True)
-        for text, has_label, line in cells:
-            if has_label:
-                first.setdefault(text.strip(), line)
-    return first
-
-
-def _endpoint(table: TextTable, labelled: Sequence[bool]) -> str:
-    first = _stated(table, labelled)
-    if len(first) > 1:
-        (one, here), (other, there), *_ = first.items()
-        raise PlanError(
-            "ENDPOINT_MIXED",
-            f"line {here} has the endpoint {shown(one)}, line {there} {shown(other)}",
-            expected="one endpoint in the whole table",
-            action="make one table per endpoint",
-            file=table.file,
-        )
-    return next(iter(first), "") or UNSPECIFIED
-
-
 def _check_stated(stated: str, chosen: Endpoint, table: TextTable) -> None:
     """Without references nothing could turn outcomes of one endpoint into those of another."""
     if stated not in (UNSPECIFIED, chosen):
@@ -350,7 +256,7 @@ def _check_stated(stated: str, chosen: Endpoint, table: TextTable) -> None:
         )
 
 
-def _facts(said: _Said, ignored: list[str]) -> tuple[Note, ...]:
+def _facts(said: Said, ignored: list[str]) -> tuple[Note, ...]:
     notes = []
     unlabelled = sum(label is None for label in said.labels.values())
     if unlabelled:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from radresp.core import Endpoint, Reference
 from radresp.phantom.presets import CohortPreset
 from radresp.phantom.response import Response
 
@@ -27,8 +28,6 @@ _CARE_AFTER = {
     "iCR": (0.02, 0.08, 0.90),
     "not_assessed": (0.0, 0.05, 0.95),
 }
-_MATURE_MONTHS = 24.0
-_NEGATIVE = ("pCR_TME", "pCR_LE", "sustained_cCR_24m")
 
 
 def draw_reference(
@@ -77,39 +76,12 @@ def draw_reference(
         ("ypT", "ypN", "trg_system", "trg_value", "months_followup", "months_to_regrowth"), ""
     )
     cells = {"reference_kind": kind, **empty, **found}
-    known = y_residual(cells["reference"], cells["months_to_regrowth"])
-    return {"outcome": outcome if known else "", **cells}
-
-
-def y_residual(reference: str, months_to_regrowth: str = "") -> str:
-    """Whether the reference says residual: ``"1"``, ``"0"`` or empty for not settled.
-
-    Examples
-    --------
-    >>> y_residual("pCR_TME"), y_residual("regrowth", "11.5"), y_residual("cCR_12_24m")
-    ('0', '1', '')
-    """
-    if reference in _NEGATIVE:
-        return "0"
-    if reference in ("residual_path", "ypT0N+"):
-        return "1"
-    early = reference == "regrowth" and float(months_to_regrowth) <= _MATURE_MONTHS
-    return "1" if early else ""
-
-
-def composite(reader_call: str, residual: str) -> str:
-    """What call and truth make together; empty where either is not known.
-
-    Examples
-    --------
-    >>> composite("nCR", "0"), composite("cCR", "1")
-    ('pseudo_residual', 'missed_residual')
-    """
-    if reader_call not in ("cCR", "nCR", "iCR") or residual not in ("0", "1"):
-        return ""
-    if reader_call == "cCR":
-        return "true_cCR" if residual == "0" else "missed_residual"
-    return "pseudo_residual" if residual == "0" else "true_residual"
+    regrown = cells["months_to_regrowth"]
+    reference = Reference(
+        cells["reference"], months_to_regrowth=float(regrown) if regrown else None
+    )
+    settled = reference.truth(Endpoint.COMPLETE_RESPONSE).residual is not None
+    return {"outcome": outcome if settled else "", **cells}
 
 
 def _followed(rng: np.random.Generator, preset: CohortPreset, residual: bool) -> Cells:

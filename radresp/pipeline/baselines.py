@@ -125,6 +125,7 @@ def _compared(
     table: TrainingTable, model: pd.Series, other: pd.Series, rules: EvaluationRules, seed: int
 ) -> dict[str, Any]:
     """The other's figures, and how much better the model is on its cases."""
+    other = other.sort_index()
     cases = other.index
     y, groups = table.complete.loc[cases].to_numpy(), table.groups.loc[cases].to_numpy()
     p = other.to_numpy()
@@ -164,7 +165,7 @@ def fused_figures(
     seed: int,
 ) -> dict[str, Any]:
     """Imaging, clinical values, and both together, with their paired differences."""
-    cases = table.x.index
+    cases = table.x.index.sort_values()
     y, groups = table.complete.loc[cases].to_numpy(), table.groups.loc[cases].to_numpy()
     p = {name: one.p_ccr.loc[cases].to_numpy() for name, one in parts.items()}
     found = {name: own_figures(y, of, groups, rules, seed) for name, of in p.items()}

@@ -1,4 +1,9 @@
-"""An outcome table held against a cohort: unknown words, conflicts, cases of one table only."""
+"""An outcome table held against a cohort: unknown words, conflicts, cases of one table only.
+
+References of the cohort table are read by the rules training reads those of an outcome table by.
+What would refuse the table there is refused here; a reference that would unlabel its case is a
+warning.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from radresp import io
-from radresp.core import CaseFiles
+from radresp.core import CaseFiles, Endpoint
 from radresp.errors import CohortError, PlanError
-from radresp.pipeline.findings import Finding, of_note, of_table
+from radresp.io.clinical_table import reference_of
+from radresp.io.references import contradicts
+from radresp.pipeline.findings import Finding, of_error, of_note, of_table
 
-COMPLETE_TRUTH = frozenset({"pCR_TME", "pCR_LE", "sustained_cCR_24m", "cCR_12_24m", "cCR_lt12m"})
-RESIDUAL_TRUTH = frozenset({"regrowth", "residual_path"})
-RESIDUAL = "residual"
 _LISTED = 5
 
 
@@ -36,25 +40,46 @@ def check_labels(cohort: io.Cohort, outcomes: Path) -> list[Finding]:
     except (PlanError, CohortError) as error:
         return [of_table(error, outcomes.name)]
     found = [of_note("", "outcome", note) for note in said.notes]
-    found += _conflicts(cohort.cases, said, outcomes.name)
+    found += _against_references(cohort.cases, said, outcomes.name)
+    found += _against_each_other(cohort.cases, said, outcomes.name)
     found += _strangers(cohort.cases, said, outcomes.name)
     return found
 
 
-def _conflicts(cases: tuple[CaseFiles, ...], said: io.Outcomes, file: str) -> Iterator[Finding]:
+def _against_references(
+    cases: tuple[CaseFiles, ...], said: io.Outcomes, file: str
+) -> Iterator[Finding]:
+    # Outcomes of no endpoint that references know are held against both kinds of reference.
+    known = said.endpoint in set(Endpoint)
+    endpoint = Endpoint(said.endpoint) if known else Endpoint.COMPLETE_RESPONSE
+    for files in cases:
+        if files.case_id not in said.labels:
+            continue
+        try:
+            reference = reference_of(files.clinical)
+        except PlanError as error:
+            yield of_error(files, "reference", error)
+            continue
+        label = said.labels[files.case_id]
+        if label is None or reference is None:
+            continue
+        truth = reference.truth(endpoint)
+        found = f"the outcome is {label}, the cohort table's reference {reference.word}"
+        if truth.reason:
+            found += f" leaves the endpoint {endpoint} open ({truth.reason})"
+            yield _conflict(files.case_id, file, found, severity="warning")
+        elif contradicts(label, truth):
+            yield _conflict(files.case_id, file, f"{found} for the endpoint {endpoint}")
+
+
+def _against_each_other(
+    cases: tuple[CaseFiles, ...], said: io.Outcomes, file: str
+) -> Iterator[Finding]:
     first: dict[str, tuple[str, str]] = {}
     for files in cases:
         label = said.labels.get(files.case_id)
         if label is None:
             continue
-        truth = files.clinical.get("reference", "")
-        wrong = RESIDUAL_TRUTH if label != RESIDUAL else COMPLETE_TRUTH
-        if truth in wrong:
-            found = f"the outcome is {label}, the cohort table's reference {truth}"
-            yield _conflict(files.case_id, file, found)
-        if truth == "died_or_lost":
-            found = f"the outcome is {label}, the reference says died_or_lost"
-            yield _conflict(files.case_id, file, found, severity="warning")
         other, before = first.setdefault(files.patient_key, (files.case_id, label))
         if before != label:
             found = f"the outcome is {label}, that of case {other} of the same patient {before}"

@@ -10,7 +10,7 @@ import pandas as pd
 from radresp import io
 from radresp.core import Note
 from radresp.errors import CohortError
-from radresp.pipeline.covariates import covariates
+from radresp.pipeline.covariates import NAMES, covariates
 
 STRATA = ("regimen", "site", "scanner")
 """Clinical columns by which an evaluation is split."""
@@ -113,10 +113,16 @@ def join_outcomes(
         groups=pd.Series([outcomes.patients.get(case, case) for case in kept], index=kept),
         endpoint=outcomes.endpoint,
         notes=outcomes.notes + (() if clinical is None else clinical.notes),
-        clinical=covariates({case: cells.get(case, {}) for case in kept}) if cells else None,
+        clinical=_covariates(kept, cells),
         control=None if control is None else _same_cases(control, kept),
         strata=_strata(kept, outcomes, cells),
     )
+
+
+def _covariates(kept: list[str], cells: Mapping[str, Mapping[str, str]]) -> pd.DataFrame | None:
+    """Covariates of the cases; None where the table holds other clinical columns only."""
+    found = covariates({case: cells.get(case, {}) for case in kept})
+    return found if found[list(NAMES)].notna().any(axis=None) else None
 
 
 def _same_cases(control: pd.DataFrame, kept: list[str]) -> pd.DataFrame:

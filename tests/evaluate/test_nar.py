@@ -24,5 +24,6 @@ def test_more_left_is_never_better() -> None:
 
 @pytest.mark.parametrize("stage", [(0, 0, 0), (5, 0, 0), (3, 5, 0), (3, 0, 3), (3, -1, 0)])
 def test_stages_that_do_not_exist_are_refused(stage: tuple[int, int, int]) -> None:
-    with pytest.raises(InputError, match="CLINICAL_RANGE"):
+    with pytest.raises(InputError, match="cT1-4") as caught:
         nar_score(*stage)
+    assert caught.value.code == "CLINICAL_RANGE"

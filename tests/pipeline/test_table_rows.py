@@ -115,7 +115,7 @@ ROWS = {
     "C13 reference": Row(
         "LABEL_CONFLICT",
         2,
-        "case_id,pre_t2,reference\nok,good.nii,regrowth\n",
+        "case_id,pre_t2,reference,months_to_regrowth\nok,good.nii,regrowth,9\n",
         "the outcome is complete, the cohort table's reference regrowth",
         more=OUTCOMES,
         files={"outcomes.csv": "case_id,outcome\nok,complete\n"},

@@ -113,6 +113,23 @@ def test_h01_a_score_and_its_report_hold_no_mark(home: Path, tmp_path: Path) -> 
     assert (tmp_path / "out/report.html").exists()
 
 
+def test_a_model_is_judged_on_images_it_never_met(home: Path, tmp_path: Path) -> None:
+    words = ("--outcomes", home / "new/outcomes.csv", "--progress", "none", "--json")
+    shown = radresp(
+        "evaluate", home / "model", home / "new/cohort.csv", "-o", tmp_path / "out", *words
+    )
+    assert shown.code == 0, shown.err
+    found = shown.json["evaluation"]
+    assert found["cases"] == 2
+    assert found["complete_response"]["auc"]["value"] is None
+    assert (tmp_path / "out/features/features.parquet").exists()
+    own = radresp(
+        "evaluate", home / "model", home / "features", "-o", tmp_path / "own",
+        "--outcomes", home / "cohort/outcomes.csv", "--progress", "none", "--json",
+    )  # fmt: skip
+    assert (own.code, own.json["error"]["code"]) == (2, "LEAKAGE")
+
+
 def test_extraction_resumes_without_redoing_and_survives_a_damaged_record(home: Path) -> None:
     features = home / "features"
     before = tree(features)
