@@ -37,9 +37,17 @@ from radresp.classify.settings import ClassifierSettings
 if TYPE_CHECKING:
     from radresp.classify.calibration import Platt, fit_platt
     from radresp.classify.cross_validation import OutOfFold
+    from radresp.classify.fold_scores import FoldScores, judge_scores
     from radresp.classify.fusion import Fused, fuse_models, fuse_out_of_fold
     from radresp.classify.leak_guard import Canary
-    from radresp.classify.learning import cross_validate, fit, leave_one_site_out, permute, restore
+    from radresp.classify.learning import (
+        cross_validate,
+        draw_folds,
+        fit,
+        leave_one_site_out,
+        permute,
+        restore,
+    )
     from radresp.classify.model import Model
     from radresp.classify.prediction import Contribution, Prediction
     from radresp.classify.scoring import predict
@@ -62,6 +70,7 @@ _LATER = {
     "VOCABULARIES": "table",
     "Canary": "leak_guard",
     "Contribution": "prediction",
+    "FoldScores": "fold_scores",
     "Fused": "fusion",
     "Model": "model",
     "OutOfFold": "cross_validation",
@@ -69,10 +78,12 @@ _LATER = {
     "Prediction": "prediction",
     "cross_validate": "learning",
     "dump": "store",
+    "draw_folds": "learning",
     "fit": "learning",
     "fit_platt": "calibration",
     "fuse_models": "fusion",
     "fuse_out_of_fold": "fusion",
+    "judge_scores": "fold_scores",
     "leave_one_site_out": "learning",
     "permute": "learning",
     "predict": "scoring",
@@ -89,6 +100,7 @@ __all__ = [
     "Contribution",
     "ElasticNet",
     "ExtraTrees",
+    "FoldScores",
     "Fused",
     "GradientBoosting",
     "LinearSvm",
@@ -101,11 +113,13 @@ __all__ = [
     "RandomForest",
     "RbfSvm",
     "cross_validate",
+    "draw_folds",
     "dump",
     "fit",
     "fit_platt",
     "fuse_models",
     "fuse_out_of_fold",
+    "judge_scores",
     "leave_one_site_out",
     "permute",
     "predict",

@@ -83,6 +83,30 @@ class Mondrian:
         count = np.stack([above, below], axis=-1) / self.repeats + 1
         return np.asarray(count / (np.array(self.cases) + 1))
 
+    def thresholds(
+        self, missed_complete: float, missed_residual: float
+    ) -> tuple[float | None, float | None]:
+        """Log-odds at which an outcome is ruled out.
+
+        Parameters
+        ----------
+        missed_complete, missed_residual : float
+            Levels, in (0, 1).
+
+        Returns
+        -------
+        tuple of float or None
+            Above the first a complete response is ruled out, below the second residual tumour; None
+            where too few cases allow it at that level.
+        """
+        complete, residual = self.cases
+        highest = _place(complete, missed_complete, self.repeats)
+        lowest = _place(residual, missed_residual, self.repeats)
+        return (
+            None if highest is None else float(self.complete[-1 - highest]),
+            None if lowest is None else float(self.residual[lowest]),
+        )
+
     def named(self, log_odds: float) -> dict[str, float]:
         """The p-values of one case by outcome."""
         values = self.p_values(np.array([log_odds]))[0]
@@ -114,3 +138,9 @@ class Mondrian:
         if found.repeats < 1 or not sorted_finite:
             raise ValueError("no conformal scores")
         return found
+
+
+def _place(cases: int, level: float, repeats: int) -> int | None:
+    """How many scores of an outcome may lie beyond the point where it is ruled out."""
+    beyond = (level * (cases + 1) - 1) * repeats
+    return None if beyond < -1e-9 else int(beyond + 1e-9)

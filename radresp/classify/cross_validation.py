@@ -108,6 +108,7 @@ def cross_validate_table(
     table: TrainingTable,
     *,
     seed: int,
+    folds: pd.Series | None = None,
     progress: Progress | None = None,
 ) -> OutOfFold:
     """Out-of-fold probabilities of a checked table.
@@ -122,18 +123,23 @@ def cross_validate_table(
         The checked table.
     seed : int
         Makes folds, tuning and solver repeatable.
+    folds : Series of int, optional
+        Fold of each case id, drawn elsewhere; one repeat.
     progress : callable, optional
         Called with folds done and folds in all.
     """
-    folds = possible_folds(settings.outer_folds, table.residual, table.groups)
+    if folds is not None:
+        given = folds.loc[list(table.ids)].to_numpy(dtype=np.int64)[None]
+        return _out_of_fold(name, method, settings, table, given, seed, progress)
+    number = possible_folds(settings.outer_folds, table.residual, table.groups)
     fold_of = np.array(
         [
-            patient_folds(table.labels, table.groups, folds, seed_of(seed, 0, repeat))
+            patient_folds(table.labels, table.groups, number, seed_of(seed, 0, repeat))
             for repeat in range(settings.repeats)
         ]
     )
     found = _out_of_fold(name, method, settings, table, fold_of, seed, progress)
-    return found if folds == settings.outer_folds else _with_fewer(found, folds, settings)
+    return found if number == settings.outer_folds else _with_fewer(found, number, settings)
 
 
 def leave_one_site_out_table(

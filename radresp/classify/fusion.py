@@ -11,7 +11,7 @@ When to use: ``radresp train --clinical TABLE`` compares; ``--fuse`` keeps the f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from radresp.classify.calibration import Platt
+from radresp.classify.calibration import Platt, fit_platt
 from radresp.classify.conformal import OUTCOMES, Mondrian
 from radresp.classify.cross_validation import PSEUDO, OutOfFold, Part, mean_known
 from radresp.classify.model import Model
@@ -30,7 +30,7 @@ from radresp.classify.training import doubted_line
 from radresp.core import Step
 from radresp.errors import PlanError
 
-IMAGING, CLINICAL = "imaging", "clinical"
+IMAGING, CLINICAL, CNN = "imaging", "clinical", "cnn"
 _PRIOR_MEAN, _PRIOR_SD = 0.5, 0.5
 
 
@@ -138,12 +138,15 @@ class Fused:
         Out-of-fold log-odds of the stack by outcome.
     doubted : Platt or None
         Line from the stack's log-odds for cases a reader called less than complete.
+    lines : mapping of str to Platt
+        For sources that are no models of this room: the line from their score to log-odds.
     """
 
     models: Mapping[str, Model]
     stack: Stack
     conformal: Mondrian
     doubted: Platt | None
+    lines: Mapping[str, Platt] = field(default_factory=dict)
 
     @property
     def imaging(self) -> Model:
@@ -156,6 +159,7 @@ def fuse_models(
     residual: pd.Series,
     doubted: pd.Series,
     settings: ClassifierSettings,
+    scores: Mapping[str, pd.Series] | None = None,
 ) -> Fused:
     """Stack models that were just fitted to the same cases.
 
@@ -167,22 +171,46 @@ def fuse_models(
         1 for residual tumour, and whether a reader called the case less than complete, by case id.
     settings : ClassifierSettings
         Holds the fewest patients a class may have.
+    scores : mapping of str to Series, optional
+        Out-of-fold scores of residual tumour by sources of another kind, such as a network.
 
     Raises
     ------
     PlanError
         ``TABLE_MISMATCH`` when the models were not fitted to as many cases.
     """
+    order = residual.sort_index().index
+    event = residual.loc[order].to_numpy()
     inner = {name: model.inner for name, model in models.items() if model.inner is not None}
-    event = residual.sort_index().to_numpy()
-    repeats = min((len(values) for values in inner.values()), default=0)
     if len(inner) < len(models) or any(v.shape[1] != event.size for v in inner.values()):
         raise PlanError("TABLE_MISMATCH", "the models are not of the same cases")
-    scores = {name: values[:repeats] for name, values in inner.items()}
-    stack = fit_stack(scores, event)
-    log_odds = stack.log_odds(scores)
-    line = doubted_line(log_odds, event, doubted.sort_index().to_numpy(), settings)
-    return Fused(dict(models), stack, Mondrian.of(log_odds, event), line)
+    lines = {}
+    for name, score in (scores or {}).items():
+        raw = score.loc[order].to_numpy(dtype=float)[None]
+        lines[name] = fit_platt(raw, event)
+        inner[name] = lines[name].log_odds(raw)
+    learned = same_repeats(inner)
+    stack = fit_stack(learned, event)
+    log_odds = stack.log_odds(learned)
+    line = doubted_line(log_odds, event, doubted.loc[order].to_numpy(), settings)
+    return Fused(dict(models), stack, Mondrian.of(log_odds, event), line, lines)
+
+
+def same_repeats(inner: Mapping[str, Floats]) -> dict[str, Floats]:
+    """As many repeats of every source: one stands for all, else the fewest are taken.
+
+    Parameters
+    ----------
+    inner : mapping of str to ndarray of shape (repeats, cases)
+        Log-odds by each source.
+    """
+    fewest = min((len(values) for values in inner.values() if len(values) > 1), default=1)
+    return {
+        name: np.broadcast_to(values, (fewest, values.shape[1]))
+        if len(values) == 1
+        else values[:fewest]
+        for name, values in inner.items()
+    }
 
 
 def fuse_out_of_fold(
@@ -216,8 +244,7 @@ def fuse_out_of_fold(
     kept = []
     for place, part in enumerate(first.parts):
         test, repeat = part.test, part.repeat
-        repeats = min(len(one.parts[place].inner) for one in parts.values())
-        inner = {name: one.parts[place].inner[:repeats] for name, one in parts.items()}
+        inner = same_repeats({name: one.parts[place].inner for name, one in parts.items()})
         stack = fit_stack(inner, event[~test])
         log_odds = stack.log_odds({name: one.parts[place].outer for name, one in parts.items()})
         learned = stack.log_odds(inner)

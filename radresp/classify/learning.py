@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from radresp.classify import METHODS
@@ -18,7 +19,8 @@ from radresp.classify.method import Method
 from radresp.classify.model import Model, fit_table
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.store import restore_any
-from radresp.classify.table import check_table
+from radresp.classify.table import RESIDUAL, check_table
+from radresp.classify.tuning import patient_folds, possible_folds, seed_of
 from radresp.errors import PlanError
 
 
@@ -79,6 +81,7 @@ def cross_validate(
     seed: int,
     sites: pd.Series | None = None,
     doubted: pd.Series | None = None,
+    folds: pd.Series | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> OutOfFold:
     """Measure honestly: repeated, patient-grouped, nested cross-validation.
@@ -87,6 +90,8 @@ def cross_validate(
     ----------
     x, y, groups, settings, seed, sites, doubted
         As in :func:`fit`.
+    folds : Series of int, optional
+        Fold of each case id, drawn elsewhere (:func:`draw_folds`); one repeat.
     progress : callable, optional
         Called with the number of folds done and the number of folds.
 
@@ -102,7 +107,35 @@ def cross_validate(
     """
     name, method = _method_of(settings)
     table = check_table(x, y, groups, settings, sites=sites, doubted=doubted)
-    return cross_validate_table(name, method, settings, table, seed=seed, progress=progress)
+    return cross_validate_table(
+        name, method, settings, table, seed=seed, folds=folds, progress=progress
+    )
+
+
+def draw_folds(y: pd.Series, groups: pd.Series, folds: int, *, seed: int) -> pd.Series:
+    """Folds for a model trained elsewhere: patients undivided, outcomes spread evenly.
+
+    Parameters
+    ----------
+    y, groups : Series
+        Outcome and patient by case id.
+    folds : int
+        Number of folds; at most the patients of the rarer outcome.
+    seed : int
+        The same seed gives the folds of the first repeat of :func:`cross_validate`.
+
+    Returns
+    -------
+    Series of int
+        Fold of each case id, from 0, sorted by id.
+    """
+    index = y.sort_index().index
+    classes = sorted(set(y))
+    labels = np.array([classes.index(label) for label in y.loc[index]], dtype=np.int64)
+    patients = groups.loc[index].to_numpy().astype(str)
+    residual = (y.loc[index] == RESIDUAL).to_numpy().astype(np.int64)
+    number = possible_folds(folds, residual, patients)
+    return pd.Series(patient_folds(labels, patients, number, seed_of(seed, 0, 0)), index=index)
 
 
 def leave_one_site_out(

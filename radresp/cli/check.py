@@ -37,6 +37,9 @@ def check_command(
         Path | None,
         typer.Option("--outcomes", help="Outcome table to hold against the cohort, for training."),
     ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="Which references count; see train.")
+    ] = None,
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Also write the findings to this table.")
     ] = None,
@@ -53,6 +56,7 @@ def check_command(
                 pipeline.load_plan(plan),
                 root=root,
                 outcomes=outcomes,
+                endpoint=endpoint,
                 started=lambda whole: ticker.stage("checking", whole),
             )
         run.exit_code = result.exit_code

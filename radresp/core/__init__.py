@@ -23,6 +23,7 @@ from radresp.core.endpoint import (
     kind_of,
 )
 from radresp.core.grid import Grid
+from radresp.core.patch import PATCH_CHANNELS, PATCH_MASKS, Patch
 from radresp.core.prepared import VISITS, Prepared
 from radresp.core.resample import resample_mask, resample_values, resample_volume
 from radresp.core.rows import FeatureRow, Score
@@ -42,6 +43,8 @@ from radresp.core.words import (
 __all__ = [
     "BY_FOLLOW_UP",
     "BY_PATHOLOGY",
+    "PATCH_CHANNELS",
+    "PATCH_MASKS",
     "VISITS",
     "Alignment",
     "Case",
@@ -55,6 +58,7 @@ __all__ = [
     "Mask",
     "Note",
     "NoteKind",
+    "Patch",
     "Prepared",
     "Quality",
     "Reference",

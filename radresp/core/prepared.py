@@ -9,6 +9,7 @@ from typing import Any
 from radresp.core.alignment import Alignment
 from radresp.core.case import ChangeMap, Region, RegionKey
 from radresp.core.frozen import frozen
+from radresp.core.patch import Patch
 from radresp.core.scene import Scene
 from radresp.core.trail import Trail
 from radresp.errors import InputError
@@ -41,6 +42,8 @@ class Prepared:
         Why a change map does not exist, in words.
     scene : Scene
         Outlines on images as acquired, where the plan measures the whole case.
+    patch : Patch, optional
+        Both visits on one grid around the bed, where the plan has a CNN.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class Prepared:
     maps: Mapping[str, ChangeMap] = field(default_factory=dict)
     unmapped: Mapping[str, str] = field(default_factory=dict)
     scene: Scene = field(default_factory=Scene)
+    patch: Patch | None = None
 
     def __post_init__(self) -> None:
         for name in ("regions", "absent", "alignments", "clinical", "maps", "unmapped"):

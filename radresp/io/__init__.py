@@ -3,11 +3,12 @@
 Readers return nouns and refuse what is not whole; all writing goes through one atomic writer.
 """
 
+from radresp.io.arrays import load_arrays, save_arrays
 from radresp.io.atomic import check_writable, lock, sweep, write_bytes, write_json, write_text
 from radresp.io.bids import SESSIONS
 from radresp.io.case_folder import find_case
 from radresp.io.clinical_columns import CLINICAL, MISSING
-from radresp.io.clinical_table import ClinicalTable, load_clinical
+from radresp.io.clinical_table import ClinicalTable, load_clinical, reference_of
 from radresp.io.cohort import Cohort, load_cohort, read_cohort
 from radresp.io.cohort_row import CellError
 from radresp.io.dicom_guard import describe_folder, read_visit_facts
@@ -24,6 +25,7 @@ from radresp.io.outcomes import UNSPECIFIED, Outcomes, load_outcomes
 from radresp.io.plan_file import dump_mapping, load_mapping, parse_mapping
 from radresp.io.pseudonym import case_name, hidden_shift, keyed_hash, load_key
 from radresp.io.record import RunRecord, sha256_of, versions
+from radresp.io.references import contradicts
 from radresp.io.rtstruct_out import save_rtstruct
 from radresp.io.seg_out import save_dicom_seg
 from radresp.io.status import StatusLog
@@ -62,6 +64,7 @@ __all__ = [
     "VisitFacts",
     "case_name",
     "check_writable",
+    "contradicts",
     "count_look",
     "describe_folder",
     "dump_mapping",
@@ -72,6 +75,7 @@ __all__ = [
     "is_there",
     "keyed_hash",
     "load_adc_image",
+    "load_arrays",
     "load_clinical",
     "load_cohort",
     "load_features",
@@ -90,6 +94,8 @@ __all__ = [
     "read_cohort",
     "read_json",
     "read_visit_facts",
+    "reference_of",
+    "save_arrays",
     "save_dicom_seg",
     "save_dicom_series",
     "save_dwi",

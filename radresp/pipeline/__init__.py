@@ -28,6 +28,8 @@ _ROOMS = {
     "index_folder": "index",
     "HeldOut": "held_out",
     "evaluate_model": "held_out",
+    "ScoringModel": "score",
+    "doubts_of": "external",
     "save_judged": "external",
     "join_outcomes": "learning_table",
     "input_paths": "records",

@@ -64,6 +64,7 @@ def check_table(
     *,
     root: Path | None = None,
     outcomes: Path | None = None,
+    endpoint: str | None = None,
     started: Callable[[int], Progress | None] | None = None,
 ) -> CheckResult:
     """Check a cohort table, or the folder of one case, with everything it names.
@@ -78,6 +79,8 @@ def check_table(
         Data root.
     outcomes : Path, optional
         Outcome table to hold against the cohort, as for training.
+    endpoint : str, optional
+        Which references count, as for training.
     started : callable, optional
         Called with the number of cases; returns what to tell of progress.
 
@@ -102,7 +105,7 @@ def check_table(
     findings = [of_table(fault, path.name) for fault in faults]
     stopped = bool(findings)
     if outcomes is not None:
-        said = check_labels(cohort, outcomes)
+        said = check_labels(cohort, outcomes, endpoint)
         findings += said
         stopped |= any(finding.severity == "refused" for finding in said)
     progress = None if started is None else started(len(cohort.cases))

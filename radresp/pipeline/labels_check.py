@@ -13,14 +13,12 @@ from pathlib import Path
 from radresp import io
 from radresp.core import CaseFiles, Endpoint
 from radresp.errors import CohortError, PlanError
-from radresp.io.clinical_table import reference_of
-from radresp.io.references import contradicts
 from radresp.pipeline.findings import Finding, of_error, of_note, of_table
 
 _LISTED = 5
 
 
-def check_labels(cohort: io.Cohort, outcomes: Path) -> list[Finding]:
+def check_labels(cohort: io.Cohort, outcomes: Path, endpoint: str | None = None) -> list[Finding]:
     """Everything an outcome table says against itself and against the cohort.
 
     Parameters
@@ -29,6 +27,8 @@ def check_labels(cohort: io.Cohort, outcomes: Path) -> list[Finding]:
         The cases.
     outcomes : Path
         The outcome table.
+    endpoint : str, optional
+        Which references count, as for training.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def check_labels(cohort: io.Cohort, outcomes: Path) -> list[Finding]:
         A refused one stops a training run.
     """
     try:
-        said = io.load_outcomes(outcomes)
+        said = io.load_outcomes(outcomes, endpoint=endpoint)
     except (PlanError, CohortError) as error:
         return [of_table(error, outcomes.name)]
     found = [of_note("", "outcome", note) for note in said.notes]
@@ -56,7 +56,7 @@ def _against_references(
         if files.case_id not in said.labels:
             continue
         try:
-            reference = reference_of(files.clinical)
+            reference = io.reference_of(files.clinical)
         except PlanError as error:
             yield of_error(files, "reference", error)
             continue
@@ -68,7 +68,7 @@ def _against_references(
         if truth.reason:
             found += f" leaves the endpoint {endpoint} open ({truth.reason})"
             yield _conflict(files.case_id, file, found, severity="warning")
-        elif contradicts(label, truth):
+        elif io.contradicts(label, truth):
             yield _conflict(files.case_id, file, f"{found} for the endpoint {endpoint}")
 
 

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from radresp import classify, features, intensity, masks, registration
+from radresp.cnn.settings import Cnn
 from radresp.core import RegionKey, Roi, Sequence, Settings, Timepoint
 from radresp.errors import PlanError
 from radresp.features.control import Control
@@ -133,6 +134,8 @@ class Plan:
         What is measured of the whole case; ``measures`` in the section ``features``.
     stability : Perturbation
         How cases are perturbed to see which features are stable.
+    cnn : Cnn, optional
+        The 3-D network; none where a plan does not ask for it.
     classifier : Chosen
         What is trained.
     evaluation : EvaluationRules
@@ -162,6 +165,7 @@ class Plan:
     features: Mapping[Sequence, Wanted]
     measures: Mapping[str, Settings]
     stability: Perturbation
+    cnn: Cnn | None
     classifier: Chosen
     evaluation: EvaluationRules
     decision: DecisionRules
@@ -187,6 +191,7 @@ class Plan:
                 MEASURES: {n: s.model_dump(mode="json") for n, s in self.measures.items()},
             },
             "stability": self.stability.model_dump(mode="json"),
+            "cnn": self.cnn and self.cnn.model_dump(mode="json"),
             "classifier": self.classifier.record(),
             "evaluation": self.evaluation.model_dump(mode="json"),
             "decision": self.decision.model_dump(mode="json"),
@@ -243,6 +248,7 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
         features=wanted,
         measures=measures,
         stability=parse_settings(Perturbation, given.get("stability"), "stability"),
+        cnn=_optional(Cnn, given.get("cnn"), "cnn"),
         classifier=_chosen(
             _settings_of(classify.METHODS), given.get("classifier"), "classifier", "auto"
         ),

@@ -35,6 +35,7 @@ from radresp.pipeline.align import align_diffusion, align_visits
 from radresp.pipeline.change import map_changes
 from radresp.pipeline.desk import Desk
 from radresp.pipeline.outline import MAY_BE_EMPTY, check_outline
+from radresp.pipeline.patch import cut_patch
 from radresp.pipeline.place import place_bed, place_regions
 from radresp.pipeline.plan import Plan
 from radresp.pipeline.read import needed_visits
@@ -78,6 +79,7 @@ def prepare_case(case: Case, plan: Plan) -> Prepared:
         _judge_adc(desk, regions)
         maps, unmapped = map_changes(desk)
         scene = set_scene(desk)
+        patch = None if plan.cnn is None else cut_patch(desk, plan.cnn.patch)
     return Prepared(
         case.case_id,
         regions,
@@ -88,6 +90,7 @@ def prepare_case(case: Case, plan: Plan) -> Prepared:
         maps,
         unmapped,
         scene,
+        patch,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from scipy.special import expit
 
 from radresp import classify, io, report
 from radresp.errors import PlanError
@@ -227,7 +228,9 @@ def model_facts(
     """What a card and a checklist say of the model itself."""
     imaging = trained.imaging
     combat = imaging.preparation.combat
-    complete, residual = trained.model.conformal.cases
+    conformal, rules = trained.model.conformal, plan.decision
+    complete, residual = conformal.cases
+    highest, lowest = conformal.thresholds(rules.missed_complete, rules.missed_residual)
     return {
         "method": imaging.method,
         "classes": list(imaging.classes),
@@ -239,10 +242,13 @@ def model_facts(
         "training_data": training_data,
         "versions": io.versions(),
         "conformal": {
-            "missed_residual": plan.decision.missed_residual,
-            "missed_complete": plan.decision.missed_complete,
+            "missed_residual": rules.missed_residual,
+            "missed_complete": rules.missed_complete,
             "complete_cases": complete,
             "residual_cases": residual,
+            # p_ccr from which on residual tumour, and below which a complete response, is ruled out
+            "residual_ruled_out_above": None if lowest is None else float(expit(-lowest)),
+            "complete_ruled_out_below": None if highest is None else float(expit(-highest)),
         },
         "sites": len(trained.evaluation["subgroups"].get("site", [])) or None,
         "clinical": isinstance(trained.model, classify.Fused),

@@ -76,3 +76,16 @@ def test_kept_whole_in_a_record_and_refused_when_damaged() -> None:
     for bad in ({"repeats": 0}, {"complete": []}, {"residual": [2.0, 1.0]}, {"residual": [None]}):
         with pytest.raises((ValueError, TypeError)):
             Mondrian.restored(known.record() | bad)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(6, 80), st.sampled_from([0.05, 0.1, 0.2, 0.35]))
+def test_thresholds_say_the_same_as_p_values(seed: int, n: int, level: float) -> None:
+    rng = np.random.default_rng(seed)
+    event = np.arange(n) % 2
+    found = Mondrian.of(rng.normal(size=(2, n)) + event, event)
+    highest, lowest = found.thresholds(level, level)
+    for score in np.concatenate([found.complete, found.residual, [-99.0, 99.0]]):
+        p = found.p_values(np.array([score]))[0]
+        assert (p[0] <= level + 1e-9) == (highest is not None and score > highest)
+        assert (p[1] <= level + 1e-9) == (lowest is not None and score < lowest)

@@ -109,3 +109,17 @@ def test_a_reference_that_contradicts_itself_is_told_without_an_outcome_too(tmp_
     cells = {"reference": "pCR_TME", "ypN": "1a"}
     assert trained(tmp_path, "", cells, "pCR") == CONFLICT
     assert checked(tmp_path, "", cells, "pCR") == CONFLICT
+
+
+def test_references_of_both_kinds_need_a_choice_here_as_in_training(tmp_path: Path) -> None:
+    rows = [
+        {"case_id": "a", "reference": "pCR_TME"},
+        {"case_id": "b", "reference": "regrowth", "months_to_regrowth": "9"},
+    ]
+    io.write_table(tmp_path / "outcomes.csv", rows)
+    cases = tuple(CaseFiles(row["case_id"], row["case_id"], tmp_path, {}) for row in rows)
+    cohort = io.Cohort(cases, (), tmp_path)
+    (mixed,) = check_labels(cohort, tmp_path / "outcomes.csv")
+    assert (mixed.code, mixed.severity) == ("ENDPOINT_MIXED", "refused")
+    chosen = check_labels(cohort, tmp_path / "outcomes.csv", "complete_response")
+    assert not [found for found in chosen if found.severity == "refused"]
