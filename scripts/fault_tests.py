@@ -53,6 +53,19 @@ ELSEWHERE = {
             "test_oversized_and_countless_members_are_refused_before_reading",
         ),
         ("classify/test_store.py", "test_truncated_members_are_refused"),
+        (
+            "classify/test_store.py",
+            "test_entries_that_are_not_those_of_a_classifier_are_refused_by_name",
+        ),
+        ("classify/test_store.py", "test_entries_that_are_not_those_of_trees_are_refused"),
+        (
+            "classify/test_store.py",
+            "test_an_entry_that_lies_about_its_length_is_inflated_no_further",
+        ),
+        (
+            "pipeline/test_model_parts.py",
+            "test_whatever_stands_in_a_part_is_read_or_refused_as_the_model",
+        ),
     ],
     "P05": [
         ("cli/test_train.py", "test_a_model_of_another_table_cannot_score_images"),
@@ -69,7 +82,13 @@ ELSEWHERE = {
         )
     ],
     "P09": [("classify/test_store.py", "test_weights_that_are_no_numbers_are_refused")],
-    "P15": [("classify/test_store.py", "test_other_label_coding_is_refused")],
+    "P15": [
+        ("classify/test_store.py", "test_other_label_coding_is_refused"),
+        (
+            "classify/test_store.py",
+            "test_stacked_models_name_their_members_and_answer_one_question",
+        ),
+    ],
     "P16": [("walk/test_walk.py", "test_a_training_case_is_recognised")],
     "L01": [("walk/test_walk.py", "test_the_same_image_under_two_patients_is_a_leak")],
     "L02": [
@@ -94,7 +113,14 @@ ELSEWHERE = {
             "test_column_constant_in_a_fold_and_gaps_are_recorded",
         )
     ],
+    "L11": [("classify/test_table.py", "test_gaps_hide_no_leak")],
     "L13": [("classify/test_cross_validation.py", "test_a_real_table_with_a_row_twice_is_refused")],
+    "L14": [
+        (
+            "io/test_model_folder.py",
+            "test_looks_are_counted_by_their_cases_and_leave_the_model_whole",
+        )
+    ],
     "L15": [("classify/test_model.py", "test_a_needed_value_missing_gives_a_reason_and_no_number")],
     "L16": [
         ("contract/test_classifiers.py", "test_same_seed_same_bytes_whatever_the_order_of_the_file")
@@ -137,20 +163,26 @@ REMARKS = {
     "needs rights a test run does not have everywhere.",
     "H08": "Outputs follow the umask; key and cache are 0600 whatever it says.",
     "P02": "`run.json` beside the members is never read, so not hashed.",
-    "P03": "Open: entries of a classifier's archive are neither limited in size nor held to those "
-    "asked for; a sealed folder without a plan or protocol ends as a bug.",
+    "P03": "Archives are held to the entries their classifier needs, and may swell to 100 times "
+    "their size, 1 GiB at most; parts of the folder that were sealed broken are MODEL_FORMAT too.",
     "P05": "Columns a model does not know are ignored: it may be trained on the stable ones alone.",
-    "P06": "Open: versions of the software that extracts are recorded and not compared.",
-    "P07": "Open: the warning does not reach the score.",
-    "P10": "Open: refused as the model's fault (exit 7), not the case's.",
-    "P11": "Open: refused as MISSING_INPUT (exit 3), as row C08 promises for a missing sequence.",
-    "P15": "Open: what the manifest says of classes is not compared with the classifier.",
+    "P06": "The version of pyradiomics counts for every family with numbers out of its code: "
+    "`original` and `filtered` with any engine (fast and exact count matrices by themselves, the "
+    "formulae, filters and resampling are pyradiomics'), `pyradiomics`, and `ibsi` (areas of mesh "
+    "cells). Not for `volumetry` and the measures, nor when a table made elsewhere is evaluated.",
+    "P08": "A plan with a key or value this version does not know is MODEL_NEWER where a later "
+    "radresp wrote it, else MODEL_FORMAT.",
+    "P11": "In `radresp score`; a batch refuses the case with MISSING_INPUT, as row C08 promises.",
+    "P15": "Between classifier and manifest as within the classifier; the endpoint too.",
     "L01": "Hashes of PatientID are compared by `radresp check` (C07), images again here.",
     "L05": "No figure is given for a fold alone: all are of pooled predictions.",
-    "L06": "Open: the card does not repeat it.",
+    "L06": "On top of the card, on the terminal, in evaluation.html, and with every score.",
     "L10": "In evaluation.json and `--json`.",
-    "L11": "Open: columns with gaps are not looked at.",
+    "L11": "A column with gaps is judged by the cases that have it.",
+    "L12": "By hospital and by scanner, where `--clinical` names them: Cramer's V of 0.3 and more.",
     "L13": "Rows of whole numbers alone, such as a stage and a flag, may well be of two patients.",
+    "L14": "No lock: looks are counted in the model folder by the digest of case ids and outcomes, "
+    "and one that cannot be written is said not to be counted.",
     "L15": "A gap is named and learned around; a new case with one gets no probability, or where "
     "the method fills gaps a warning that names it.",
 }
