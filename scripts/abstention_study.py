@@ -1,32 +1,31 @@
 """How often a model abstains from cases it must not judge, and from those it may.
 
-    python scripts/abstention_study.py MODEL COHORT [--cases 30] [--into docs/reference/learning.md]
+    python scripts/abstention_study.py MODEL COHORT.csv [--cases 30] [--into PAGE]
 
-COHORT is a folder of synthetic cases of the kind the model was trained on, none of them among its
-training cases. Each is scored as it is, and spoilt in ways that leave a readable case: noise in
-place of the images, muscle in place of the bed, wrong units, a misread header, swapped visits,
-mirrored. The last two are plausible; whoever counts on abstention to find them should see the
-figure.
+COHORT holds synthetic cases of the kind the model was trained on, none of them among its training
+cases. Each is scored as it is, and spoilt in ways that leave a readable case: noise in place of the
+images, muscle in place of the bed, wrong units, a misread header, swapped visits, mirrored. A
+mirrored patient is plausible; whoever counts on abstention to find one should see the figure.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from radresp import io, pipeline
-from radresp.core import Decision
+from radresp.core import Case, Decision, Grid, Mask, RegionKey, Roi, Sequence, Timepoint, Volume
 from radresp.errors import RadrespError
 
 MARKS = ("<!-- abstention:begin -->", "<!-- abstention:end -->")
-IMAGES = ("pre/t2", "pre/dwi", "post/t2", "post/dwi")
+OTHER = {Timepoint.PRE: Timepoint.POST, Timepoint.POST: Timepoint.PRE}
+CORE = {Timepoint.PRE: Roi.TUMOUR, Timepoint.POST: Roi.BED}
 
 
 def main() -> None:
@@ -38,108 +37,106 @@ def main() -> None:
     arguments.add_argument("--into", type=Path, help="page whose table is replaced")
     asked = arguments.parse_args()
     scoring = pipeline.open_model(asked.model)
-    folders = sorted(path for path in asked.cohort.iterdir() if (path / "post").is_dir())
     found = {name: Counter[str]() for name in SPOILT}
-    for folder in folders[: asked.cases]:
+    for files in io.load_cohort(asked.cohort).cases[: asked.cases]:
+        case = pipeline.load_case(files, scoring.plan)
         for name, spoil in SPOILT.items():
-            with TemporaryDirectory() as place:
-                copy = Path(place) / folder.name
-                shutil.copytree(folder, copy)
-                spoil(copy)
-                found[name][judged(copy, scoring)] += 1
+            try:
+                scored = pipeline.score_loaded(files, spoil(case), scoring)
+                abstained = scored.score.decision is Decision.ABSTAIN
+                found[name]["abstained" if abstained else "judged"] += 1
+            except RadrespError:
+                found[name]["refused"] += 1
     lines = ["| case | abstained | refused | judged |", "|---|---|---|---|"]
     for name, counts in found.items():
-        lines.append(
-            f"| {name} | {counts['abstained']} | {counts['refused']} | {counts['judged']} |"
-        )
+        cells = (name, *(str(counts[word]) for word in ("abstained", "refused", "judged")))
+        lines.append("| " + " | ".join(cells) + " |")
     text = "\n".join(lines)
     print(text)
     if asked.into:
         before, _, rest = asked.into.read_text().partition(MARKS[0])
         after = rest.partition(MARKS[1])[2]
-        asked.into.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
+        io.write_text(asked.into, f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
 
 
-def judged(folder: Path, scoring: pipeline.ScoringModel) -> str:
-    """Whether a case is judged, abstained from or refused."""
-    try:
-        scored = pipeline.score_case(io.find_case(folder), scoring)
-    except RadrespError:
-        return "refused"
-    return "abstained" if scored.score.decision is Decision.ABSTAIN else "judged"
+def with_images(case: Case, change: Callable[[Volume], Volume]) -> Case:
+    """The case with every image changed."""
+    return replace(case, volumes={key: change(v) for key, v in case.volumes.items()})
 
 
-def changed(
-    folder: Path, names: tuple[str, ...], change: Callable[[np.ndarray], np.ndarray]
-) -> None:
-    """Change the voxels of images, geometry as it was."""
-    for name in names:
-        path = folder / f"{name}.nii.gz"
-        image = sitk.ReadImage(str(path))
-        values = change(sitk.GetArrayFromImage(image).astype(np.float32))
-        new = sitk.GetImageFromArray(values, isVector=False)
-        new.CopyInformation(image)
-        sitk.WriteImage(new, str(path))
-
-
-def noise(folder: Path) -> None:
+def noise(case: Case) -> Case:
     """Noise with the mean and SD of each image."""
     rng = np.random.default_rng(0)
 
-    def change(values: np.ndarray) -> np.ndarray:
-        drawn = rng.normal(values.mean(), values.std(), values.shape)
-        return np.abs(drawn).astype(np.float32)
+    def change(volume: Volume) -> Volume:
+        values = volume.array
+        return volume.with_array(np.abs(rng.normal(values.mean(), values.std(), values.shape)))
 
-    changed(folder, IMAGES, change)
+    return with_images(case, change)
 
 
-def other_tissue(folder: Path) -> None:
+def other_tissue(case: Case) -> Case:
     """Muscle in place of tumour and bed."""
-    for visit, outline in (("pre", "tumour"), ("post", "bed")):
-        shutil.copy(folder / visit / "muscle.nii.gz", folder / visit / f"{outline}.nii.gz")
+    masks = dict(case.masks)
+    for visit, roi in CORE.items():
+        muscle = masks[RegionKey(visit, Sequence.T2, Roi.MUSCLE)]
+        masks[RegionKey(visit, Sequence.T2, roi)] = muscle.named(roi)
+    return replace(case, masks=masks)
 
 
-def weaker_b(folder: Path) -> None:
-    """Diffusion weighting twice as strong as the b-values say: ADC doubled."""
+def doubled_adc(case: Case) -> Case:
+    """Diffusion weighting twice as strong as the b-values say."""
+    first = {
+        visit: np.maximum(case.dwi(visit)[0].array, 1e-3) for visit in Timepoint if case.dwi(visit)
+    }
+    volumes = dict(case.volumes)
+    for key, volume in volumes.items():
+        if key.sequence is Sequence.DWI:
+            signal = first[key.timepoint]
+            weighted = signal * (np.maximum(volume.array, 1e-3) / signal) ** 2
+            volumes[key] = volume.with_array(weighted)
+    return replace(case, volumes=volumes)
 
-    def change(values: np.ndarray) -> np.ndarray:
-        first = np.maximum(values[:1], 1e-3)
-        return np.asarray(first * (np.maximum(values, 1e-3) / first) ** 2, dtype=np.float32)
 
-    changed(folder, ("pre/dwi", "post/dwi"), change)
-
-
-def larger_voxels(folder: Path) -> None:
+def larger_voxels(case: Case) -> Case:
     """Voxel edges of images and outlines read twice too large."""
-    for path in folder.rglob("*.nii.gz"):
-        image = sitk.ReadImage(str(path))
-        image.SetSpacing([2 * s for s in image.GetSpacing()[:3]] + list(image.GetSpacing()[3:]))
-        sitk.WriteImage(image, str(path))
+
+    def grid(old: Grid) -> Grid:
+        x, y, z = old.spacing_mm
+        return replace(old, spacing_mm=(2 * x, 2 * y, 2 * z))
+
+    def image(volume: Volume) -> Volume:
+        b = volume.b_s_per_mm2
+        return Volume.from_array(volume.array, grid(volume.grid), volume.sequence, volume.unit, b)
+
+    masks = {k: Mask.from_array(m.array, grid(m.grid), m.roi) for k, m in case.masks.items()}
+    volumes = {key: image(volume) for key, volume in case.volumes.items()}
+    return replace(case, volumes=volumes, masks=masks)
 
 
-def swapped(folder: Path) -> None:
+def swapped(case: Case) -> Case:
     """The visit after treatment passed off as the one before, and the other way round."""
-    (folder / "pre").rename(folder / "other")
-    (folder / "post").rename(folder / "pre")
-    (folder / "other").rename(folder / "post")
-    (folder / "pre" / "bed.nii.gz").rename(folder / "pre" / "tumour.nii.gz")
-    (folder / "post" / "tumour.nii.gz").rename(folder / "post" / "bed.nii.gz")
+    renamed = {Roi.TUMOUR: Roi.BED, Roi.BED: Roi.TUMOUR}
+    masks: dict[RegionKey, Any] = {}
+    for key, mask in case.masks.items():
+        roi = renamed.get(key.roi, key.roi)
+        masks[RegionKey(OTHER[key.timepoint], key.sequence, roi)] = mask.named(roi)
+    volumes = {k._replace(timepoint=OTHER[k.timepoint]): v for k, v in case.volumes.items()}
+    return replace(case, volumes=volumes, masks=masks)
 
 
-def mirrored(folder: Path) -> None:
+def mirrored(case: Case) -> Case:
     """Voxels mirrored left to right, with their outlines."""
-    changed(
-        folder,
-        tuple(str(p.relative_to(folder)).removesuffix(".nii.gz") for p in folder.rglob("*.nii.gz")),
-        lambda values: np.ascontiguousarray(values[..., ::-1]),
-    )
+    masks = {k: m.with_array(m.array[..., ::-1]) for k, m in case.masks.items()}
+    turned = with_images(case, lambda v: v.with_array(v.array[..., ::-1]))
+    return replace(turned, masks=masks)
 
 
-SPOILT: dict[str, Callable[[Path], None]] = {
-    "as it is": lambda folder: None,
+SPOILT: dict[str, Callable[[Case], Case]] = {
+    "as it is": lambda case: case,
     "noise": noise,
     "muscle in place of the bed": other_tissue,
-    "ADC doubled": weaker_b,
+    "ADC doubled": doubled_adc,
     "voxel edges doubled": larger_voxels,
     "visits swapped": swapped,
     "mirrored": mirrored,

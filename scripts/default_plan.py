@@ -41,8 +41,8 @@ TOP = {
     "features": "What is computed on each sequence, of its change between visits, and (measures) "
     "of the whole case.",
     "stability": "How `radresp stability` perturbs images and outlines.",
-    "cnn": "The 3-D network (`pip install 'radresp[cnn]'`); {} asks for it with its defaults, which "
-    "stand in configs/cnn.yaml.",
+    "cnn": "The 3-D network (`pip install 'radresp[cnn]'`); {} asks for it with its defaults, "
+    "which stand in configs/cnn.yaml.",
     "classifier": "What is trained.",
     "evaluation": "What the evaluation of a model looks at.",
     "decision": "When a case gets a word, and when to abstain.",

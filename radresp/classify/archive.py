@@ -1,7 +1,8 @@
 """A scikit-learn classifier as audited bytes: skops with nothing added to its trusted types.
 
-Source: skops' persistence format. Reading looks at the types an archive names before any of them
-is built, and refuses all that skops does not trust by itself. Nothing is ever unpickled.
+Source: skops' persistence format. Reading looks at the entries of an archive before any of them is
+inflated, and at the types it names before any of them is built, and refuses all that skops does not
+trust by itself. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -9,23 +10,27 @@ from __future__ import annotations
 import io
 import json
 import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import skops.io
 from sklearn.exceptions import InconsistentVersionWarning
 from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
+from radresp.classify.entries import SCHEMA, Archive, pack, refusal
 from radresp.classify.trees import Trees
 from radresp.errors import ModelError
 
+_TREE_ENTRIES = {f"{name}.npy" for name in ("kind", *Trees.ARRAYS)}
 _BAD_MEMBER = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
+    tokenize.TokenError,
     KeyError,
     ValueError,
     TypeError,
@@ -34,8 +39,9 @@ _BAD_MEMBER = (
     IndexError,
     OSError,
     EOFError,
-    NotImplementedError,
-    RecursionError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
     UnsupportedTypeException,
 )
 
@@ -55,7 +61,7 @@ def dump_classifier(classifier: Any) -> bytes:
         return classifier.dump()
     data = skops.io.dumps(classifier)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        schema = json.loads(archive.read("schema.json"))
+        schema = json.loads(archive.read(SCHEMA))
         contents = {name: archive.read(name) for name in archive.namelist()}
     numbers: dict[int, int] = {}
     files: dict[str, str] = {}
@@ -73,12 +79,8 @@ def dump_classifier(classifier: Any) -> bytes:
         return result
 
     text = json.dumps(renamed(schema), indent=1)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for old, new in files.items():
-            archive.writestr(zipfile.ZipInfo(new), contents[old])
-        archive.writestr(zipfile.ZipInfo("schema.json"), text)
-    return buffer.getvalue()
+    arrays = {new: contents[old] for old, new in files.items()}
+    return pack({**arrays, SCHEMA: text.encode()})
 
 
 def load_classifier(name: str, members: Mapping[str, bytes]) -> Any:
@@ -98,30 +100,50 @@ def load_classifier(name: str, members: Mapping[str, bytes]) -> Any:
         anything else that is no classifier.
     """
     if name not in members:
-        raise ModelError("MODEL_FORMAT", f"{name} is missing", file=name)
-    data = members[name]
+        raise refusal("it is missing", name)
     try:
-        if name.endswith(".npz"):
-            return Trees.loaded(data)
-        strange = skops.io.get_untrusted_types(data=data)
-        if not strange:
-            with warnings.catch_warnings():
-                # Versions are checked below, by recomputing a case rather than by a warning.
-                warnings.simplefilter("ignore", InconsistentVersionWarning)
-                classifier = skops.io.loads(data, trusted=[])
+        classifier = _loaded(name, members[name])
+    except ModelError:
+        raise
     except UntrustedTypesFoundException as error:
-        raise ModelError("MODEL_UNTRUSTED", str(error), file=name) from None
+        raise _untrusted(str(error), name) from None
     except _BAD_MEMBER as error:
-        raise ModelError(
-            "MODEL_FORMAT", f"it cannot be read ({type(error).__name__})", file=name
-        ) from error
-    if strange:
-        raise ModelError(
-            "MODEL_UNTRUSTED",
-            f"it holds the types {', '.join(map(str, strange))}",
-            expected="types of numpy and scikit-learn that skops trusts",
-            file=name,
-        )
-    if not all(hasattr(classifier, name) for name in ("classes_", "decision_function")):
-        raise ModelError("MODEL_FORMAT", f"{type(classifier).__name__} is no classifier", file=name)
+        raise refusal(f"it cannot be read ({type(error).__name__})", name) from error
+    if not all(hasattr(classifier, part) for part in ("classes_", "decision_function")):
+        raise refusal(f"{type(classifier).__name__} is no classifier", name)
     return classifier
+
+
+def _loaded(name: str, data: bytes) -> Any:
+    archive = Archive(data, name)
+    if name.endswith(".npz"):
+        archive.check(_TREE_ENTRIES)
+        return Trees.loaded(archive.packed())
+    archive.check({SCHEMA, *_files_in(json.loads(archive.read(SCHEMA)))})
+    packed = archive.packed()
+    strange = skops.io.get_untrusted_types(data=packed)
+    if strange:
+        raise _untrusted(f"it holds the types {', '.join(map(str, strange))}", name)
+    with warnings.catch_warnings():
+        # Versions are checked later, by recomputing a case rather than by a warning.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        return skops.io.loads(packed, trusted=[])
+
+
+def _files_in(node: Any) -> Iterator[str]:
+    """Every entry a schema asks for."""
+    parts = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    if isinstance(node, dict) and isinstance(node.get("file"), str):
+        yield node["file"]
+    for part in parts:
+        yield from _files_in(part)
+
+
+def _untrusted(found: str, name: str) -> ModelError:
+    return ModelError(
+        "MODEL_UNTRUSTED",
+        found,
+        expected="types of numpy and scikit-learn that skops trusts",
+        action="do not use this model; ask whoever gave it to you where it comes from",
+        file=name,
+    )

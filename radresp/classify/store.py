@@ -1,41 +1,46 @@
 """A model as bytes and back: audited skops for scikit-learn objects, JSON for the rest.
 
 Source: skops' persistence format; fault catalogue 2.9. Nothing is ever unpickled. Loading audits
-every type against skops' own list with nothing added, checks versions, label coding and finite
-weights, and recomputes a stored reference case before the model may score anything.
+every type against skops' own list with nothing added; what was read then passes the checks of
+:mod:`radresp.classify.store_checks` before the model may score anything.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
-
-import numpy as np
-from pydantic import ValidationError
 
 from radresp.classify.archive import dump_classifier, load_classifier, suffix_of
 from radresp.classify.calibration import Platt
 from radresp.classify.conformal import Mondrian
 from radresp.classify.ensemble import Ensemble, Refits
+from radresp.classify.entries import refusal
 from radresp.classify.fusion import CLINICAL, IMAGING, Fused, Stack
 from radresp.classify.head import Head
-from radresp.classify.model import Model, current_versions
-from radresp.classify.prediction import predict_prepared
+from radresp.classify.model import Model
 from radresp.classify.preparation import Preparation
-from radresp.classify.scaling import Scaler, Standard, restored_scaler
+from radresp.classify.scaling import restored_scaler
 from radresp.classify.settings import ClassifierSettings
+from radresp.classify.store_checks import (
+    JSON_MEMBER,
+    check_labels,
+    check_lines,
+    check_parts,
+    check_weights,
+    reference,
+    self_tested,
+)
 from radresp.classify.support import Support
-from radresp.classify.table import RESIDUAL, VOCABULARIES
+from radresp.classify.table import RESIDUAL
 from radresp.core import Note, NoteKind, Step
-from radresp.errors import ModelError, RadrespError
+from radresp.errors import ModelError
 
 FORMAT = 3
-JSON_MEMBER = "model.json"
 FUSION_MEMBER = "fusion.json"
 HEADS = ("residual", "subtype")
-_TOLERANCE = 1e-6
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def dump(model: Model | Fused) -> dict[str, bytes]:
@@ -62,6 +67,7 @@ def _dump_fused(fused: Fused) -> dict[str, bytes]:
         "stack": fused.stack.record(),
         "conformal": fused.conformal.record(),
         "doubted": fused.doubted and asdict(fused.doubted),
+        "lines": {name: asdict(line) for name, line in fused.lines.items()},
     }
     members = {FUSION_MEMBER: _json(record)}
     for name, model in fused.models.items():
@@ -95,7 +101,7 @@ def _dump_model(model: Model) -> dict[str, bytes]:
         "versions": model.versions,
         "notes": [note.record() for note in model.step.notes],
         "heads": {},
-        "reference": _reference(model),
+        "reference": reference(model),
     }
     members: dict[str, bytes] = {}
     for name in HEADS:
@@ -127,19 +133,37 @@ def restore_any(
     try:
         stack = Stack.restored(record["stack"])
         conformal = Mondrian.restored(record["conformal"])
-        line = None if record["doubted"] is None else _platt(record["doubted"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        doubted = None if record["doubted"] is None else _platt(record["doubted"])
+        lines = {str(name): _platt(line) for name, line in record.get("lines", {}).items()}
+    except _UNREADABLE as error:
+        raise refusal("it does not describe a stack", FUSION_MEMBER) from error
+    own = [source for source in stack.sources if source not in lines]
+    if sorted(own) not in ([IMAGING], [CLINICAL, IMAGING]) or len(stack.sources) != len(own) + len(
+        lines
+    ):
+        raise refusal(f"a stack of {', '.join(stack.sources)}", FUSION_MEMBER)
+    check_lines((*lines.values(), *filter(None, [doubted])), FUSION_MEMBER)
+    models = {source: _restore_part(members, source, kinds) for source in own}
+    check_parts(models)
+    return Fused(models, stack, conformal, doubted, lines)
+
+
+def _restore_part(
+    members: Mapping[str, bytes], source: str, kinds: Mapping[str, type[ClassifierSettings]]
+) -> Model:
+    """One model of a fused one; errors name its members as they are named here."""
+    start = f"{source}_"
+    own = {name.removeprefix(start): d for name, d in members.items() if name.startswith(start)}
+    try:
+        return restore_model(own, kinds)
+    except ModelError as error:
         raise ModelError(
-            "MODEL_FORMAT", f"{FUSION_MEMBER} does not describe a stack", file=FUSION_MEMBER
-        ) from error
-    models = {}
-    for source in stack.sources:
-        start = f"{source}_"
-        own = {name.removeprefix(start): d for name, d in members.items() if name.startswith(start)}
-        models[source] = restore_model(own, kinds)
-    if set(models) != {IMAGING, CLINICAL}:
-        raise ModelError("MODEL_FORMAT", f"a stack of {', '.join(models)}", file=FUSION_MEMBER)
-    return Fused(models, stack, conformal, line)
+            error.code,
+            error.found,
+            expected=error.expected,
+            action=error.action,
+            file=f"{start}{error.file or JSON_MEMBER}",
+        ) from error.__cause__
 
 
 def restore_model(
@@ -163,34 +187,31 @@ def restore_model(
     record = _record(members, JSON_MEMBER)
     try:
         model = _assemble(record, members, kinds)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ValidationError) as error:
-        raise ModelError(
-            "MODEL_FORMAT",
-            f"{JSON_MEMBER} does not describe a model ({type(error).__name__})",
-            file=JSON_MEMBER,
+        check_labels(model, record)
+        check_weights(model)
+    except _UNREADABLE as error:
+        raise refusal(
+            f"it does not describe a model ({type(error).__name__})", JSON_MEMBER
         ) from error
-    _check_labels(model, record)
-    _check_weights(model)
-    return _self_tested(model, record)
+    return self_tested(model, record)
 
 
 def _record(members: Mapping[str, bytes], file: str) -> dict[str, Any]:
     if file not in members:
-        raise ModelError("MODEL_FORMAT", f"{file} is missing", file=file)
+        raise refusal("it is missing", file)
     try:
         record = json.loads(members[file])
     except (ValueError, RecursionError):
-        raise ModelError("MODEL_FORMAT", "it is not JSON", file=file) from None
+        raise refusal("it is not JSON", file) from None
     version = record.get("format") if isinstance(record, dict) else None
     if not isinstance(version, int):
-        raise ModelError("MODEL_FORMAT", "no format number", file=file)
+        raise refusal("it has no format number", file)
     if version < FORMAT:
-        raise ModelError(
-            "MODEL_FORMAT",
+        raise refusal(
             f"model format {version}, of an earlier version",
-            expected=str(FORMAT),
-            action="train the model again",
-            file=file,
+            file,
+            f"format {FORMAT}",
+            "train the model again",
         )
     if version > FORMAT:
         raise ModelError(
@@ -210,7 +231,7 @@ def _assemble(
 ) -> Model:
     name = record["method"]
     if name not in kinds:
-        raise ModelError("MODEL_FORMAT", f"unknown method {name}", expected=", ".join(kinds))
+        raise refusal(f"unknown method {name!r}", JSON_MEMBER, f"one of {', '.join(kinds)}")
     heads = {head: _load_head(head, kept, members) for head, kept in record["heads"].items()}
     settings = kinds[name].model_validate(record["settings"])
     notes = tuple(
@@ -267,103 +288,3 @@ def _load_ensemble(record: Mapping[str, Any], members: Mapping[str, bytes]) -> E
 def _platt(record: Mapping[str, Any]) -> Platt:
     ends = {name: float(record[name]) for name in ("slope", "intercept", "low", "high")}
     return Platt(**ends, flat=bool(record["flat"]))
-
-
-def _check_labels(model: Model, record: dict[str, Any]) -> None:
-    known = any(set(model.classes) <= set(words) for words in VOCABULARIES)
-    coded = model.residual.classifier.classes_.tolist() == [0, 1]
-    if model.subtype is not None:
-        seen = model.subtype.classifier.classes_
-        coded = coded and set(seen.tolist()) <= set(range(len(model.classes)))
-    same = set(model.counts) == set(model.classes)
-    if not (known and coded and same and record["positive"] == RESIDUAL in model.classes):
-        raise ModelError(
-            "LABEL_CODING",
-            f"classes {', '.join(model.classes)}, positive class {record['positive']}",
-            expected=f"1 = {RESIDUAL}",
-            file=JSON_MEMBER,
-        )
-
-
-def _check_weights(model: Model) -> None:
-    support = model.support
-    arrays: list[Any] = [
-        *(list(asdict(line).values()) for line in (model.platt, model.doubted) if line),
-        support.centre,
-        support.spread,
-        support.axes,
-        support.precision,
-        [support.farthest, support.most_outside],
-    ]
-    heads = [head for head in (model.residual, model.subtype) if head is not None]
-    if isinstance(model.ensemble, Ensemble):
-        ensemble = model.ensemble
-        arrays += [ensemble.weights, ensemble.offsets, ensemble.low, ensemble.high]
-        arrays += _numbers_of(ensemble.scaler)
-    else:
-        heads += model.ensemble.heads
-        arrays += [list(asdict(line).values()) for line in model.ensemble.lines]
-    for head in heads:
-        arrays += _numbers_of(head.scaler)
-        if head.linear:
-            arrays += [head.classifier.coef_, head.classifier.intercept_]
-    if not all(np.isfinite(values).all() for values in arrays):
-        raise ModelError("MODEL_WEIGHTS", "a weight is NaN or infinite", expected="finite numbers")
-
-
-def _numbers_of(scaler: Scaler) -> list[Any]:
-    own = [scaler.mean, scaler.scale]
-    return own if isinstance(scaler, Standard) else [*own, scaler.grid]
-
-
-def _reference(model: Model) -> dict[str, Any]:
-    """What the model says of a made-up case in the middle of its training cases.
-
-    Selected columns stand at their training median, all others in the middle of their range, so no
-    patient's values are stored.
-    """
-    middle = (model.support.low + model.support.high) / 2
-    middle[model.places(model.selected)] = [model.quantiles[name][2] for name in model.selected]
-    found = predict_prepared(model, "reference", middle)
-    place = model.places(model.selected)
-    return {
-        "p": [found.classes[name] for name in model.classes],
-        "interval": list(found.interval or ()),
-        "contributions": [part.contribution for part in found.contributions],
-        "distance": [model.support.distance(middle[place])[0]],
-        "fit": list(found.fit.values()),
-        "pseudo": [found.p_pseudo_residual or 0.0],
-    }
-
-
-def _self_tested(model: Model, record: dict[str, Any]) -> Model:
-    try:
-        stored, found = record["reference"], _reference(model)
-        errors = [
-            np.abs(np.subtract(found[name], np.array(stored[name], dtype=float)))
-            for name in ("p", "interval", "contributions", "distance", "fit", "pseudo")
-        ]
-        error = float(np.concatenate(errors).max())
-    except (KeyError, TypeError, ValueError, IndexError, RadrespError) as problem:
-        raise ModelError(
-            "MODEL_FORMAT", "the parts of the model do not fit together", file=JSON_MEMBER
-        ) from problem
-    made, here = model.versions["scikit-learn"], current_versions()["scikit-learn"]
-    other = made.split(".")[:2] != here.split(".")[:2]
-    if not error <= _TOLERANCE:
-        raise ModelError(
-            "MODEL_VERSION" if other else "MODEL_SELF_TEST",
-            f"made with scikit-learn {made}, here {here}; the reference case is off by {error:.2g}",
-            expected=f"the stored numbers within {_TOLERANCE:g}",
-            action="use the versions the model was made with" if other else "fetch the model again",
-        )
-    if not other:
-        return model
-    note = Note(
-        NoteKind.WARNING,
-        "MODEL_VERSION",
-        f"made with scikit-learn {made}, here {here}",
-        "",
-        f"the reference case was reproduced within {_TOLERANCE:g}",
-    )
-    return replace(model, step=replace(model.step, notes=(*model.step.notes, note)))

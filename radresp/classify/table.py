@@ -121,7 +121,7 @@ def check_table(
     _check_rows(values, ids)
     columns = tuple(str(c) for c in ordered.columns)
     notes += _note_columns(values, columns, settings)
-    notes += _note_suspects(values, columns, labels == RESIDUAL)
+    notes += _note_suspects(values, columns, labels == RESIDUAL, settings.max_missing)
     index = np.array([classes.index(label) for label in labels], dtype=np.int64)
     return TrainingTable(
         values,
@@ -284,16 +284,17 @@ def _note_columns(
 
 
 def _note_suspects(
-    values: Floats, columns: tuple[str, ...], residual: NDArray[np.bool_]
+    values: Floats, columns: tuple[str, ...], residual: NDArray[np.bool_], max_missing: float
 ) -> tuple[Note, ...]:
-    """Columns that alone separate the outcomes almost perfectly: usually a leak."""
-    complete = ~np.isnan(values).any(axis=0) & _varies(values)
-    if not complete.any():
+    """Columns that alone separate the outcomes almost perfectly: usually a leak.
+
+    A gap does not hide a leak: each usable column is judged by the cases that have it.
+    """
+    usable = (np.isnan(values).mean(axis=0) <= max_missing) & _varies(values)
+    if not usable.any():
         return ()
-    events, others = int(residual.sum()), int((~residual).sum())
-    rank_sum = rankdata(values[:, complete], axis=0)[residual].sum(axis=0)
-    area = (rank_sum - events * (events + 1) / 2) / (events * others)
-    suspects = np.array(columns)[complete][np.maximum(area, 1 - area) > _SUSPECT_AUC]
+    area = _areas(values[:, usable], residual)
+    suspects = np.array(columns)[usable][np.maximum(area, 1 - area) > _SUSPECT_AUC]
     if not suspects.size:
         return ()
     return (
@@ -305,6 +306,17 @@ def _note_suspects(
             "check that they do not hold the outcome itself",
         ),
     )
+
+
+def _areas(values: Floats, residual: NDArray[np.bool_]) -> Floats:
+    """AUC of each column among the cases that have it, shape (columns,); 0.5 without both kinds."""
+    there = ~np.isnan(values)
+    # Gaps rank above everything, so that they change no rank of a value.
+    ranks = np.where(there, rankdata(np.where(there, values, np.inf), axis=0), 0.0)
+    events, others = there[residual].sum(axis=0), there[~residual].sum(axis=0)
+    above = ranks[residual].sum(axis=0) - events * (events + 1) / 2
+    pairs = events * others
+    return np.where(pairs > 0, above / np.maximum(pairs, 1), 0.5)
 
 
 def _varies(values: Floats) -> NDArray[np.bool_]:

@@ -22,6 +22,7 @@ from radresp.cli import (
     series,
     stability,
     train,
+    train_cnn,
 )
 from radresp.notice import INTENDED_USE
 
@@ -46,13 +47,14 @@ for module in (
     bins,
     stability,
     train,
+    train_cnn,
     evaluate,
     score,
     phantom,
     methods,
 ):
     name = module.__name__.rsplit(".", 1)[-1]
-    app.command(name)(getattr(module, f"{name}_command"))
+    app.command(name.replace("_", "-"))(getattr(module, f"{name}_command"))
 app.add_typer(regimen.app, name="regimen")
 
 

@@ -104,6 +104,7 @@ class Run:
         self.seed: int | None = None
         self.plan_sha256: str | None = None
         self.model_id: str | None = None
+        self.device = "cpu"
         self.root = Path()
         self.inputs: list[Path] = []
         self.outputs: list[Path] = []
@@ -157,7 +158,7 @@ class Run:
             plan_sha256=self.plan_sha256,
         )
         record.started, record._clock = self._started, self._clock
-        record.model_id = self.model_id
+        record.model_id, record.device = self.model_id, self.device
         for path in self.inputs:
             record.add_input(path)
         for path in self.outputs:

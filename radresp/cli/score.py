@@ -47,7 +47,7 @@ def score_command(
         run.plan_sha256 = scoring.plan.sha256()
         scored = pipeline.score_case(files, scoring)
         page = pipeline.save_score(scored, scoring, folder)
-        run.root, run.inputs = files.root, list(pipeline.input_paths(files).values())
+        run.root, run.inputs = files.root, list(scored.inputs)
         run.model_id = scoring.model_id
         run.outputs = [page, folder / "score.json"]
         run.result = pipeline.score_record(scored, scoring)

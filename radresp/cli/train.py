@@ -67,8 +67,12 @@ def train_command(
     ] = None,
     fuse: Annotated[
         bool,
-        typer.Option("--fuse", help="Keep the model of images and clinical values together."),
+        typer.Option("--fuse", help="Keep the model of all sources together."),
     ] = False,
+    cnn: Annotated[
+        Path | None,
+        typer.Option("--cnn", help="Folder of train-cnn, compared with the features."),
+    ] = None,
     control: Annotated[
         Path | None,
         typer.Option("--control", help="Features of the same cases with their voxels shuffled."),
@@ -103,6 +107,7 @@ def train_command(
             clinical,
             control,
             endpoint,
+            cnn,
         )
         run.plan_sha256, run.seed = joined.plan.sha256(), joined.plan.seed
         with Ticker(progress) as ticker:
@@ -114,6 +119,7 @@ def train_command(
             protocol=joined.protocol,
             training_data=joined.training_data,
             stability=stability is not None,
+            network=joined.network,
             overwrite=overwrite,
         )
         run.result = {"model_sha256": sha256, "evaluation": trained.evaluation}

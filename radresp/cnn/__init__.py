@@ -14,12 +14,34 @@ from radresp.cnn.installed import missing, require
 from radresp.cnn.settings import Augment, Cnn, PatchSettings
 
 if TYPE_CHECKING:
+    from radresp.cnn.checkpoint import Folder
+    from radresp.cnn.device import Device, choose_device
     from radresp.cnn.network import SiameseNet
     from radresp.cnn.predict import class_log_odds, probabilities, residual_score
+    from radresp.cnn.samples import Sample
+    from radresp.cnn.training import Fitted, fit_network
+    from radresp.cnn.weights import (
+        dump_network,
+        fast_for_cpu,
+        load_encoder,
+        network_card,
+        restore_network,
+    )
 
 _LATER = {
+    "Device": "device",
+    "Fitted": "training",
+    "Folder": "checkpoint",
+    "Sample": "samples",
     "SiameseNet": "network",
+    "choose_device": "device",
     "class_log_odds": "predict",
+    "dump_network": "weights",
+    "fast_for_cpu": "weights",
+    "fit_network": "training",
+    "load_encoder": "weights",
+    "network_card": "weights",
+    "restore_network": "weights",
     "probabilities": "predict",
     "residual_score": "predict",
 }
@@ -27,15 +49,26 @@ _LATER = {
 __all__ = [
     "Augment",
     "Cnn",
+    "Device",
+    "Fitted",
+    "Folder",
     "Inputs",
     "PatchSettings",
+    "Sample",
     "SiameseNet",
+    "choose_device",
     "class_log_odds",
+    "dump_network",
+    "fast_for_cpu",
+    "fit_network",
     "inputs_of",
+    "load_encoder",
     "missing",
+    "network_card",
     "probabilities",
     "require",
     "residual_score",
+    "restore_network",
 ]
 
 

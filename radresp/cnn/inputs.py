@@ -1,8 +1,9 @@
 """From a patch to what the network reads: scaled images of each visit, and which are there.
 
 T2 comes normalised by the plan; ADC has a physical unit and is scaled by constants; the high
-b-value has none and is scaled by the middle and the brightest tissue of its own patch. An image that is not there
-is marked as such and never stands for itself as zeros: the network has learned a value for it.
+b-value has none and is scaled by the middle and the brightest tissue of its own patch. An image
+that is not there is marked as such and never stands for itself as zeros: the network has learned a
+value for it.
 """
 
 from __future__ import annotations

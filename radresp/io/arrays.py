@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     OutputError
         When it cannot be written.
     """
-    with atomic.replacing(path) as temp, temp.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **dict(arrays))
+    content = BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **dict(arrays))
+    atomic.write_bytes(path, content.getvalue())
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]] | None:

@@ -4,7 +4,8 @@ A model folder is plain files, a ``model.json`` that lists them, and ``SHA256SUM
 of ``sha256sum -c`` over all of them. Beside them only ``run.json`` of the run that made the folder
 and ``looks.jsonl`` may stand, one line for every time the model was judged on held-out cases.
 Loading checks every digest before anything is parsed: a safe format is not an intact one (a single
-flipped weight loads silently from skops and safetensors).
+flipped weight loads silently from skops and safetensors). The module is long because writing and
+checking the same few rules are kept side by side.
 """
 
 from __future__ import annotations
@@ -168,11 +169,10 @@ def count_look(folder: Path, cases: Mapping[str, str]) -> int | None:
     int or None
         Looks at these cases, this one included; None where the folder cannot be written.
     """
-    said = json.dumps(dict(sorted(cases.items())), sort_keys=True).encode()
-    digest = _digest(said)
-    line = {"cases_sha256": digest, "cases": len(cases)}
+    digest = _digest(json.dumps(dict(cases), sort_keys=True).encode())
+    line = json.dumps({"cases_sha256": digest, "cases": len(cases)})
     try:
-        atomic.append_line(folder / LOOKS, atomic.json_bytes(line))
+        atomic.append_line(folder / LOOKS, line.encode())
     except OutputError:
         return None
     seen = _read(folder, LOOKS).decode("utf-8", "replace").splitlines()
@@ -255,7 +255,8 @@ def _read(folder: Path, name: str) -> bytes:
     try:
         handle = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as file:
-            return file.read(MAX_BYTES)
+            # One byte more shows a file that grew; reading to a limit would reserve the limit.
+            return file.read(os.fstat(handle).st_size + 1)
     except OSError as error:
         raise _bad_member(folder, name, f"cannot be read: {error.strerror}") from error
 

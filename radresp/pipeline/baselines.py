@@ -164,13 +164,15 @@ def fused_figures(
     rules: EvaluationRules,
     seed: int,
 ) -> dict[str, Any]:
-    """Imaging, clinical values, and both together, with their paired differences."""
+    """Every source alone and all together, with their paired differences."""
     cases = table.x.index.sort_values()
     y, groups = table.complete.loc[cases].to_numpy(), table.groups.loc[cases].to_numpy()
     p = {name: one.p_ccr.loc[cases].to_numpy() for name, one in parts.items()}
     found = {name: own_figures(y, of, groups, rules, seed) for name, of in p.items()}
     differences = {}
-    for one, other in (("fused", "imaging"), ("fused", "clinical"), ("imaging", "clinical")):
+    pairs = [("fused", name) for name in p if name != "fused"]
+    pairs += [("imaging", name) for name in p if name not in ("imaging", "fused")]
+    for one, other in pairs:
         lead = evaluate.compare(y, p[one], p[other], groups, seed=seed, repeats=rules.bootstrap)
         differences[f"{one} - {other}"] = {
             name: ends_of(lead[name]) for name in ("auc", "brier", "log_loss")

@@ -13,6 +13,7 @@ from radresp.pipeline.cohort import extract_cohort
 from radresp.pipeline.external import Judged, doubts_of, judge
 from radresp.pipeline.learning_table import TrainingTable, join_outcomes
 from radresp.pipeline.score import ScoringModel, open_model
+from radresp.pipeline.score_checks import check_extractor
 from radresp.pipeline.train import Stage
 
 IMAGE_COLUMNS = frozenset({"pre_t2", "post_t2", "post_dwi", "post_adc"})
@@ -111,6 +112,7 @@ def _features(
         return source / "features.parquet"
     if not is_cohort(source):
         return source
+    check_extractor(scoring.plan, scoring.manifest)
     cohort = io.load_cohort(source, given.root)
     whole, done = len(cohort.cases), 0
     tick = stage("features", whole)

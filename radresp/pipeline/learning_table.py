@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from radresp import io
+from radresp import classify, io
 from radresp.core import Note
 from radresp.errors import CohortError
 from radresp.pipeline.covariates import NAMES, covariates
@@ -42,6 +42,8 @@ class TrainingTable:
         Features of the same cases with their voxels shuffled.
     strata : mapping of str to Series
         Regimen, site, scanner, reference kind and reader call by case; empty text where not known.
+    cnn : FoldScores, optional
+        Out-of-fold scores of a network.
     """
 
     x: pd.DataFrame
@@ -52,6 +54,7 @@ class TrainingTable:
     clinical: pd.DataFrame | None = None
     control: pd.DataFrame | None = None
     strata: Mapping[str, pd.Series] = field(default_factory=dict)
+    cnn: classify.FoldScores | None = None
 
     @property
     def complete(self) -> pd.Series:

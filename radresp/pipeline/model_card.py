@@ -33,6 +33,7 @@ def model_card(evaluation: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         "",
         INTENDED_USE,
         "",
+        *(part for line in trial_lines(evaluation) for part in (f"**This model is {line}.**", "")),
         "Use: research on telling residual rectal tumour from fibrosis and inflammation after",
         "treatment, on cases like the training cases. Not for screening, staging or follow-up, not",
         "for other organs, and not for patients without imaging before treatment.",
@@ -52,7 +53,7 @@ def model_card(evaluation: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         "",
         "## Performance by repeated, patient-grouped, nested cross-validation",
         "",
-        *figure_lines(evaluation),
+        *_figures(evaluation),
         "",
         "More, with figures: evaluation.html.",
         "",
@@ -81,8 +82,28 @@ def _size_lines(evaluation: Mapping[str, Any]) -> list[str]:
     return [f"{has}; at the AUC found, {size['patients_needed']} patients would be needed."]
 
 
+def trial_lines(evaluation: Mapping[str, Any]) -> list[str]:
+    """Why a model is not usable, where it was learned from too few by choice (TOO_FEW).
+
+    Examples
+    --------
+    >>> few = {"code": "TOO_FEW", "found": "9 patients with", "expected": "at least 10"}
+    >>> trial_lines({"notes": [few | {"action": "not usable beyond a trial run"}]})
+    ['not usable beyond a trial run: 9 patients with, where at least 10 are asked for']
+    """
+    return [
+        f"{note['action']}: {note['found']}, where {note['expected']} are asked for"
+        for note in evaluation.get("notes", ())
+        if note["code"] == "TOO_FEW"
+    ]
+
+
 def figure_lines(evaluation: Mapping[str, Any]) -> list[str]:
-    """The figures that matter most, one a line."""
+    """The figures that matter most, one a line, after what forbids to use them."""
+    return [*(f"- {line}" for line in trial_lines(evaluation)), *_figures(evaluation)]
+
+
+def _figures(evaluation: Mapping[str, Any]) -> list[str]:
     figures = evaluation["complete_response"]
     lines = [f"- {said} {value_line(figures[name])}" for name, said in SHOWN.items()]
     rates = evaluation["decisions"]["rates"]

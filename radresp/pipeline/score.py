@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from radresp import classify, io, report
 from radresp.core import (
+    Case,
     CaseFiles,
     Decision,
     FeatureRow,
@@ -20,20 +19,25 @@ from radresp.core import (
     Prepared,
     Score,
     Step,
+    Trail,
     notes_of,
 )
 from radresp.errors import ModelError
+from radresp.pipeline import model_parts
 from radresp.pipeline.acquisition import acquisition_of, outside_protocol
-from radresp.pipeline.covariates import covariates
 from radresp.pipeline.decide import decide
 from radresp.pipeline.extract import extract_case, feature_names
 from radresp.pipeline.learning_table import NOT_COMPLETE
+from radresp.pipeline.network import Network, read_network, score_patch
 from radresp.pipeline.page import region_pictures
-from radresp.pipeline.plan import Plan, missing_modules, parse_plan
+from radresp.pipeline.plan import Plan, missing_modules
+from radresp.pipeline.predict import predict_case
 from radresp.pipeline.prepare import prepare_case
 from radresp.pipeline.read import load_case
-from radresp.pipeline.records import input_hashes
-from radresp.pipeline.train import CLASSIFIER_PREFIX, imaging_of
+from radresp.pipeline.records import input_paths
+from radresp.pipeline.score_checks import check_extractor, check_features, missing_roles
+from radresp.pipeline.score_notes import filled_notes, model_notes, why_missing
+from radresp.pipeline.train import imaging_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class ScoringModel:
         Hash of the whole folder.
     training_ids : frozenset of str
         Case ids of the training cases.
+    network : Network, optional
+        The CNN, of a model that asks one.
     """
 
     model: classify.Model | classify.Fused
@@ -60,6 +66,7 @@ class ScoringModel:
     protocol: Mapping[str, Any]
     sha256: str
     training_ids: frozenset[str] = frozenset()
+    network: Network | None = None
 
     @property
     def imaging(self) -> classify.Model:
@@ -74,13 +81,28 @@ class ScoringModel:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A score with everything it rests on."""
+    """A score with everything it rests on.
+
+    Parameters
+    ----------
+    score : Score
+        The answer.
+    prepared : Prepared
+        Regions, all of them absent where an image is missing.
+    row, prediction
+        Features, and the model's own answer.
+    reader_call : str
+        What the team read; empty where not known.
+    inputs : tuple of Path
+        The files named for the case that are there.
+    """
 
     score: Score
     prepared: Prepared
     row: FeatureRow
     prediction: classify.Prediction
     reader_call: str = ""
+    inputs: tuple[Path, ...] = ()
 
     @property
     def p_pseudo_residual(self) -> float | None:
@@ -114,35 +136,19 @@ def open_model(folder: Path) -> ScoringModel:
         When anything in the folder is not as it was saved, or does not fit this version.
     """
     found = io.load_model(folder)
-    plan = parse_plan(io.parse_mapping(found.members["plan.yaml"].decode()))
+    model_parts.check_manifest(found, folder)
+    plan = model_parts.read_plan(found, folder)
     check_installed(plan, folder)
-    if plan.extraction_sha256 != found.manifest.get("extraction_sha256"):
-        raise ModelError(
-            "EXTRACTION_MISMATCH",
-            "this version reads the model's plan differently from the version that trained it",
-            expected="the same extraction settings",
-            action="score with the radresp version named in the model's manifest",
-            file=folder,
-        )
+    model = model_parts.read_classifier(found, folder)
     return ScoringModel(
-        model=classify.restore(
-            {
-                name.removeprefix(CLASSIFIER_PREFIX): data
-                for name, data in found.members.items()
-                if name.startswith(CLASSIFIER_PREFIX)
-            }
-        ),
+        model=model,
         plan=plan,
         manifest=found.manifest,
-        protocol=json.loads(found.members["protocol.json"]),
+        protocol=model_parts.read_protocol(found, folder),
         sha256=found.sha256,
-        training_ids=_ids_of(found.members["out_of_fold.csv"]),
+        training_ids=model_parts.read_training_ids(found, folder),
+        network=read_network(found.members, model),
     )
-
-
-def _ids_of(predictions: bytes) -> frozenset[str]:
-    """First column of the out-of-fold predictions."""
-    return frozenset(line.partition(",")[0] for line in predictions.decode().splitlines()[1:])
 
 
 def check_installed(plan: Plan, folder: Path) -> None:
@@ -183,25 +189,85 @@ def score_case(files: CaseFiles, scoring: ScoringModel) -> Scored:
     Raises
     ------
     InputError
-        When the case cannot be read or prepared.
+        When the case cannot be read or prepared, or what comes out is no probability.
     ModelError
-        When the plan's features are not the model's.
+        When the plan's features are not the model's, or pyradiomics is another.
     """
-    _check_features(scoring)
-    prepared = prepare_case(load_case(files, scoring.plan), scoring.plan)
+    check_features(scoring.imaging, scoring.plan)
+    check_extractor(scoring.plan, scoring.manifest)
+    lacking = missing_roles(files, scoring.plan)
+    if lacking:
+        return _without_images(files, scoring, lacking)
+    return score_loaded(files, load_case(files, scoring.plan), scoring)
+
+
+def score_loaded(files: CaseFiles, case: Case, scoring: ScoringModel) -> Scored:
+    """Score a case whose images are in memory.
+
+    Parameters
+    ----------
+    files : CaseFiles
+        Its addresses and clinical row.
+    case : Case
+        Its images and outlines.
+    scoring : ScoringModel
+        From :func:`open_model`.
+
+    Raises
+    ------
+    InputError
+        As :func:`score_case`.
+    """
+    prepared = prepare_case(case, scoring.plan)
     row = extract_case(prepared, scoring.plan)
-    prediction = _predicted(files, row, scoring)
+    network = None if scoring.network is None else score_patch(prepared, scoring.network)
+    prediction = predict_case(files, row, scoring.model, network)
     outside = (
         *outside_protocol(acquisition_of(row.trail), scoring.protocol["acquisition"]),
         *(note.text for note in notes_of(row.trail, NoteKind.ABSTAIN)),
         *prediction.outside,
-        *_why_missing(scoring.imaging, row),
+        *why_missing(scoring.imaging, row),
     )
-    rules = scoring.plan.decision
-    decision, reasons = decide(prediction.fit, prediction.interval, outside, rules)
+    decided = decide(prediction.fit, prediction.interval, outside, scoring.plan.decision)
+    notes = (*filled_notes(prediction), *prediction.warnings)
+    score = _score(files, scoring, decided, prediction, notes, row.trail)
+    return Scored(score, prepared, row, prediction, *_of_files(files))
+
+
+def _without_images(files: CaseFiles, scoring: ScoringModel, lacking: tuple[str, ...]) -> Scored:
+    """The abstention from a case that lacks images the model needs; nothing stands in for them."""
+    note = Note(
+        NoteKind.ABSTAIN,
+        "MISSING_MODALITY",
+        f"no {' and no '.join(lacking)} image is named",
+        "all images the model was trained on",
+        "nothing stands in for them",
+    )
+    regions, names = scoring.plan.regions, feature_names(scoring.plan)
+    absent = dict.fromkeys(names, note.text)
+    nothing = classify.Prediction(files.case_id, {}, None, (), ())
+    return Scored(
+        _score(files, scoring, (Decision.ABSTAIN, (note.text,)), nothing, (note,)),
+        Prepared(files.case_id, {}, dict.fromkeys(regions, note.text), {}, files.clinical),
+        FeatureRow(files.case_id, dict.fromkeys(names, math.nan), absent),
+        nothing,
+        *_of_files(files),
+    )
+
+
+def _score(
+    files: CaseFiles,
+    scoring: ScoringModel,
+    decided: tuple[Decision, tuple[str, ...]],
+    prediction: classify.Prediction,
+    notes: tuple[Note, ...],
+    trail: Trail = (),
+) -> Score:
+    """A decision with its numbers, or none of them where it is to abstain."""
+    decision, reasons = decided
     abstains = decision is Decision.ABSTAIN
-    notes = (*_model_notes(files, scoring), *_filled_notes(prediction), *prediction.warnings)
-    score = Score(
+    known = model_notes(files, scoring.model, scoring.manifest, scoring.protocol)
+    return Score(
         case_id=files.case_id,
         endpoint=scoring.imaging.endpoint,
         decision=decision,
@@ -209,20 +275,14 @@ def score_case(files: CaseFiles, scoring: ScoringModel) -> Scored:
         interval=None if abstains else prediction.interval,
         reasons=reasons,
         model_id=scoring.model_id,
-        trail=(*row.trail, Step("pipeline", "score", notes=notes)),
+        trail=(*trail, Step("pipeline", "score", notes=(*known, *notes))),
     )
-    call = files.clinical.get("reader_call", "")
-    return Scored(score, prepared, row, prediction, call)
 
 
-def _predicted(files: CaseFiles, row: FeatureRow, scoring: ScoringModel) -> classify.Prediction:
-    """The model's answer, with the clinical row where the model uses it."""
-    clinical = None
-    if isinstance(scoring.model, classify.Fused):
-        wanted = scoring.model.models["clinical"].columns
-        clinical = covariates({files.case_id: files.clinical}, wanted)
-    sites = pd.Series([files.clinical.get("site", "")], index=[files.case_id])
-    return classify.predict(scoring.model, _frame(row), clinical=clinical, sites=sites)[0]
+def _of_files(files: CaseFiles) -> tuple[str, tuple[Path, ...]]:
+    """What the team read of the case, and which of its files are there."""
+    there = tuple(path for path in input_paths(files).values() if io.is_there(path))
+    return files.clinical.get("reader_call", ""), there
 
 
 def score_record(scored: Scored, scoring: ScoringModel) -> dict[str, Any]:
@@ -238,6 +298,10 @@ def score_record(scored: Scored, scoring: ScoringModel) -> dict[str, Any]:
         "p_pseudo_residual_given_non_ccr": scored.p_pseudo_residual,
         "reader_call": scored.reader_call or None,
         "fit": dict(scored.prediction.fit) if score.classes else {},
+        "ruled_out_up_to": {
+            "complete": scoring.plan.decision.missed_complete,
+            "residual": scoring.plan.decision.missed_residual,
+        },
         "decision": str(score.decision),
         "reasons": list(score.reasons),
         "drivers": [driver._asdict() for driver in scored.prediction.contributions],
@@ -262,65 +326,3 @@ def save_score(scored: Scored, scoring: ScoringModel, folder: Path) -> Path:
     page = folder / "report.html"
     io.write_text(page, report.case_page(record, region_pictures(scored.prepared)))
     return page
-
-
-def _check_features(scoring: ScoringModel) -> None:
-    missing = sorted(set(scoring.imaging.columns) - set(feature_names(scoring.plan)))
-    if missing:
-        raise ModelError(
-            "FEATURE_SCHEMA",
-            f"the model asks for {len(missing)} features its plan does not give: "
-            f"{', '.join(missing[:3])}",
-            expected="a model trained on features that radresp extracted",
-            action="use `radresp evaluate` for models trained on other tables",
-        )
-
-
-def _why_missing(model: classify.Model, row: FeatureRow) -> tuple[str, ...]:
-    """Why the case lacks features the model looks at, each reason once."""
-    return tuple(dict.fromkeys(row.absent[name] for name in model.selected if name in row.absent))
-
-
-def _filled_notes(prediction: classify.Prediction) -> tuple[Note, ...]:
-    """Which features had no value and counted as their training median."""
-    if not prediction.filled:
-        return ()
-    shown = ", ".join(prediction.filled[:3])
-    more = len(prediction.filled) - 3
-    return (
-        Note(
-            NoteKind.WARNING,
-            "FEATURE_FILLED",
-            f"no value for {shown}" + (f" and {more} more" if more > 0 else ""),
-            "a value for every feature",
-            "their training median stood in; together they carry little of the model's weight",
-        ),
-    )
-
-
-def _frame(row: FeatureRow) -> pd.DataFrame:
-    return pd.DataFrame([dict(row.values)], index=[row.case_id])
-
-
-def _model_notes(files: CaseFiles, scoring: ScoringModel) -> tuple[Note, ...]:
-    notes = []
-    if scoring.manifest["training_data"] == "synthetic":
-        notes.append(
-            Note(
-                NoteKind.WARNING,
-                "SYNTHETIC_MODEL",
-                "the model was trained on synthetic phantoms",
-                action="its numbers show that the software works; they mean nothing for a patient",
-            )
-        )
-    seen = {digest for roles in scoring.protocol["cases"].values() for digest in roles.values()}
-    if seen & {digest for digest in input_hashes(files).values() if digest}:
-        notes.append(
-            Note(
-                NoteKind.WARNING,
-                "IN_TRAINING_SET",
-                "an input of this case was used to train the model",
-                action="the probability is optimistic",
-            )
-        )
-    return tuple(notes)

@@ -49,7 +49,7 @@ def mapping_of(value: Any, path: str) -> dict[str, Any]:
 
 def check_keys(given: Iterable[str], valid: list[str], path: str) -> None:
     """Refuse an unknown key with ``CONFIG_KEY`` and the nearest valid one."""
-    for key in given:
+    for key in map(str, given):
         if key not in valid:
             near = get_close_matches(key, valid, n=1)
             raise PlanError(

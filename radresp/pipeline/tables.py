@@ -10,7 +10,9 @@ from typing import Any
 import pandas as pd
 
 from radresp import io
+from radresp.cnn import Cnn
 from radresp.errors import PlanError
+from radresp.pipeline.cnn_store import TrainedCnn, load_cnn
 from radresp.pipeline.learning_table import TrainingTable, join_outcomes
 from radresp.pipeline.plan import Plan, parse_plan
 from radresp.pipeline.stability import keep_stable
@@ -31,12 +33,15 @@ class Joined:
         ``acquisition.json`` beside the features.
     training_data : str
         ``"synthetic"`` when the endpoint is the phantom's truth.
+    network : mapping of str to bytes, optional
+        The final network of ``train-cnn``.
     """
 
     table: TrainingTable
     plan: Plan
     protocol: Mapping[str, Any] | None
     training_data: str
+    network: Mapping[str, bytes] | None = None
 
 
 def load_plan(path: Path | None) -> Plan:
@@ -111,6 +116,7 @@ def training_table(
     clinical: Path | None = None,
     control: Path | None = None,
     endpoint: str | None = None,
+    network: Path | None = None,
 ) -> Joined:
     """Join a feature table with outcomes, from files.
 
@@ -138,6 +144,8 @@ def training_table(
         Feature table of the same cases, extracted with ``control`` in the plan.
     endpoint : str, optional
         ``pCR``, ``sustained_cCR_24m`` or ``complete_response``: which references count.
+    network : Path, optional
+        Folder written by ``train-cnn``.
     """
     table_path = _table_of(features)
     if outcomes is None and table_path.suffix == ".parquet":
@@ -160,19 +168,37 @@ def training_table(
     if stability is not None:
         kept, note = keep_stable(table.x, stability, minimum_icc)
         table = replace(table, x=kept, notes=(*table.notes, note))
+    trained = None if network is None else load_cnn(network)
+    if trained is not None:
+        table = replace(table, cnn=trained.scores)
     beside = table_path.parent
     protocol = io.read_json(beside / "acquisition.json")
     _check_no_leak(table, protocol)
     saved_plan = beside / "plan.yaml"
-    chosen = plan or (saved_plan if saved_plan.is_file() else None)
+    chosen = load_plan(plan or (saved_plan if saved_plan.is_file() else None))
+    if trained is not None:
+        chosen = _with_network(chosen, trained)
     return Joined(
         table=table,
-        plan=load_plan(chosen),
+        plan=chosen,
+        network=None if trained is None else trained.members,
         protocol=protocol,
         training_data="synthetic"
         if ENDPOINT in (said.endpoint, said.stated_endpoint)
         else "not stated",
     )
+
+
+def _with_network(plan: Plan, trained: TrainedCnn) -> Plan:
+    """The plan of the features with the network's own section, if both prepared cases alike."""
+    if plan.extraction_sha256 != trained.plan.extraction_sha256:
+        raise PlanError(
+            "CONFIG_CHANGED",
+            "features and network come from plans that prepare cases differently",
+            expected="one plan for `extract` and `train-cnn`",
+            action="run one of them again with the plan of the other",
+        )
+    return replace(plan, cnn=trained.plan.cnn)
 
 
 def _table_of(path: Path) -> Path:
@@ -198,3 +224,19 @@ def _check_no_leak(table: TrainingTable, protocol: Mapping[str, Any] | None) -> 
                     expected="one patient_id for one patient",
                     action="give both cases the same patient_id in the outcome table, or drop one",
                 )
+
+
+def load_cnn_plan(path: Path | None) -> Plan:
+    """The plan in a YAML file, or the default one, with a CNN either way."""
+    plan = load_plan(path)
+    return plan if plan.cnn is not None else replace(plan, cnn=Cnn())
+
+
+def load_outcomes(path: Path, *, endpoint: str | None = None) -> io.Outcomes:
+    """The outcomes of a table; see :func:`radresp.io.load_outcomes`."""
+    return io.load_outcomes(path, endpoint=endpoint)
+
+
+def load_clinical(path: Path) -> io.ClinicalTable | None:
+    """The clinical values of a cohort table; None for the folder of one case."""
+    return None if path.is_dir() else io.load_clinical(path)

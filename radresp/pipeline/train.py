@@ -23,6 +23,8 @@ from radresp.pipeline.plan import Plan
 
 CLASSIFIER_PREFIX = "classifier_"
 """Marks the classifier's own members in the model folder."""
+CNN_PREFIX = "cnn_"
+"""Marks those of the network."""
 
 Stage = Callable[[str, int], Callable[[int, int], None]]
 """Opens a progress line: its name and total give a function of (done, all)."""
@@ -69,19 +71,23 @@ def train_model(
     plan : Plan
         Its classifier, evaluation, decision and seed are used.
     fuse : bool
-        Keep the model of images and clinical values together; else it is only compared.
+        Keep the model of images, clinical values and network together; else it is only compared.
     stage : callable, optional
         Opens a progress line for each stage.
 
     Raises
     ------
     PlanError
-        ``USAGE`` when a fused model is wanted without clinical values.
+        ``USAGE`` when a fused model is wanted of images alone.
     ModelError
         ``LEAK_CANARY`` when shuffled outcomes could be predicted.
     """
-    if fuse and table.clinical is None:
-        raise PlanError("USAGE", "--fuse without clinical values", expected="--clinical TABLE")
+    if fuse and table.clinical is None and table.cnn is None:
+        raise PlanError(
+            "USAGE",
+            "--fuse with nothing to fuse: no clinical values and no network",
+            expected="--clinical TABLE or --cnn FOLDER",
+        )
     settings: Any = plan.classifier.settings
     open_stage = stage or (lambda _name, _total: lambda _done, _whole: None)
     found = classify.cross_validate(
@@ -95,7 +101,7 @@ def train_model(
         progress=open_stage("nested cross-validation", 0),
     )
     guard = leak_guard(table, found, settings, plan, open_stage)
-    parts = _with_clinical(table, found, settings, plan)
+    parts = _sources(table, found, settings, plan)
     chosen = parts["fused"] if fuse else found
     evaluation = describe_all(table, chosen, plan.evaluation, plan.decision, plan.seed)
     evaluation["leave_one_site_out"] = by_site(
@@ -123,24 +129,31 @@ def train_model(
     return Trained(model, chosen, evaluation)
 
 
-def _with_clinical(
+def _sources(
     table: TrainingTable, imaging: classify.OutOfFold, settings: Any, plan: Plan
 ) -> dict[str, classify.OutOfFold]:
-    """Out-of-fold predictions of images, of clinical values and of both, on the same folds."""
-    if table.clinical is None:
+    """Out-of-fold predictions of images, of other sources and of all together, on the same folds.
+
+    Where a network is among them its folds are everybody's, in one repeat.
+    """
+    if table.clinical is None and table.cnn is None:
         return {}
-    clinical = classify.cross_validate(
-        table.clinical,
-        table.y,
-        table.groups,
-        plain_settings(settings),
-        seed=plan.seed,
-        doubted=table.doubted,
-    )
-    parts = {"imaging": imaging, "clinical": clinical}
+    known: dict[str, Any] = {"seed": plan.seed, "doubted": table.doubted}
+    parts = {"imaging": imaging}
+    if table.cnn is not None:
+        known["folds"] = table.cnn.of(table.x.index.sort_values()).folds
+        parts["imaging"] = classify.cross_validate(
+            table.x, table.y, table.groups, settings, sites=table.sites, **known
+        )
+        parts["cnn"] = classify.judge_scores(table.cnn, table.y, table.doubted, settings)
+    if table.clinical is not None:
+        plain = plain_settings(settings)
+        parts["clinical"] = classify.cross_validate(
+            table.clinical, table.y, table.groups, plain, **known
+        )
     residual = (~table.complete).astype(int)
-    fused = classify.fuse_out_of_fold(parts, residual, table.doubted, settings)
-    return {**parts, "fused": fused}
+    parts["fused"] = classify.fuse_out_of_fold(parts, residual, table.doubted, settings)
+    return parts
 
 
 def _fitted(
@@ -153,14 +166,15 @@ def _fitted(
         "doubted": table.doubted,
     }
     imaging = classify.fit(table.x, table.y, table.groups, settings, sites=table.sites, **common)
-    if not fuse or table.clinical is None:
+    if not fuse:
         return imaging
-    clinical = classify.fit(
-        table.clinical, table.y, table.groups, plain_settings(settings), **common
-    )
-    models = {"imaging": imaging, "clinical": clinical}
+    models = {"imaging": imaging}
+    if table.clinical is not None:
+        plain = plain_settings(settings)
+        models["clinical"] = classify.fit(table.clinical, table.y, table.groups, plain, **common)
+    scores = {} if table.cnn is None else {"cnn": table.cnn.outer}
     residual = (~table.complete).astype(int)
-    return classify.fuse_models(models, residual, table.doubted, settings)
+    return classify.fuse_models(models, residual, table.doubted, settings, scores)
 
 
 def save_model(
@@ -171,6 +185,7 @@ def save_model(
     protocol: Mapping[str, Any] | None = None,
     training_data: str = "not stated",
     stability: bool = False,
+    network: Mapping[str, bytes] | None = None,
     overwrite: bool = False,
 ) -> str:
     """Write the model folder: audited members, plan, evaluation and card, all hashed.
@@ -189,6 +204,8 @@ def save_model(
         ``"synthetic"`` for phantom data; travels with every score.
     stability : bool
         Whether features that do not hold still were left out beforehand.
+    network : mapping of str to bytes, optional
+        The final network, for a model that asks it.
 
     Returns
     -------
@@ -197,6 +214,8 @@ def save_model(
     """
     dumped = classify.dump(trained.model)
     members = {CLASSIFIER_PREFIX + name: data for name, data in dumped.items()}
+    if "cnn" in getattr(trained.model, "lines", {}):
+        members |= {CNN_PREFIX + name: data for name, data in (network or {}).items()}
     facts = model_facts(trained, plan, training_data, stability)
     members["plan.yaml"] = io.dump_mapping(plan.record()).encode()
     members["evaluation.json"] = json_bytes(trained.evaluation)
@@ -213,13 +232,18 @@ def save_model(
         "positive_class": "residual",
         "training_data": training_data,
         "cases": int(trained.evaluation["cases"]),
-        "sources": sorted(getattr(trained.model, "models", {"imaging": None})),
+        "sources": sources_of(trained.model),
         "conformal": facts["conformal"],
         "plan_sha256": plan.sha256(),
         "extraction_sha256": plan.extraction_sha256,
         "versions": io.versions(),
     }
     return io.save_model(folder, members, manifest, overwrite=overwrite)
+
+
+def sources_of(model: classify.Model | classify.Fused) -> list[str]:
+    """What a model asks: its images, clinical values, a network."""
+    return ["imaging"] if isinstance(model, classify.Model) else sorted(model.stack.sources)
 
 
 def model_facts(
@@ -251,7 +275,7 @@ def model_facts(
             "complete_ruled_out_below": None if highest is None else float(expit(-highest)),
         },
         "sites": len(trained.evaluation["subgroups"].get("site", [])) or None,
-        "clinical": isinstance(trained.model, classify.Fused),
+        "clinical": "clinical" in sources_of(trained.model),
         "stability_filter": stability,
         "harmonised": combat is not None and bool(combat.sites),
     }

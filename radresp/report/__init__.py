@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from radresp.report.evaluation import evaluation_page
     from radresp.report.page import case_page
     from radresp.report.pictures import alignment_png, contour_png
+    from radresp.report.training import learning_curve
 
 __all__ = [
     "alignment_png",
@@ -21,6 +22,7 @@ __all__ = [
     "checklist_table",
     "contour_png",
     "evaluation_page",
+    "learning_curve",
     "vouched_weight",
 ]
 
@@ -31,6 +33,7 @@ _ROOMS = {
     "checklist_table": "checklist",
     "contour_png": "pictures",
     "evaluation_page": "evaluation",
+    "learning_curve": "training",
     "vouched_weight": "checklist",
 }
 

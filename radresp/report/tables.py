@@ -173,9 +173,9 @@ def cell(entry: Any, *, signed: bool = False) -> str:
 
 
 def fusion_table(evaluation: Mapping[str, Any]) -> Table:
-    """Imaging alone, clinical variables alone, both, and the paired differences."""
+    """Each source alone, all together, and the paired differences."""
     found = evaluation.get("fusion")
-    title, columns = "Imaging and clinical variables", ("model", "AUC", "Brier score")
+    title, columns = "Images, clinical values, network", ("model", "AUC", "Brier score")
     rows = [
         (name, figure(_auc_of(entry)), cell(dig(entry, "brier")))
         for name, entry in parts(found).items()

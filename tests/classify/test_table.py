@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders_tables import QUICK, make_table
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 from radresp.classify import ClassifierSettings, cross_validate
-from radresp.classify.table import check_table
+from radresp.classify.table import _areas, check_table
 from radresp.core import NoteKind
 from radresp.errors import CohortError, ExitCode, PlanError, RadrespError
 
@@ -157,6 +160,36 @@ def test_a_column_that_is_the_outcome_is_suspected() -> None:
     table = check_table(leak, y, groups, QUICK)
     (note,) = [note for note in table.notes if note.code == "SUSPECT_FEATURE"]
     assert "leak" in note.found
+
+
+@pytest.mark.parametrize("gaps", [1, 6])
+def test_gaps_hide_no_leak(gaps: int) -> None:
+    x, y, groups = make_table()
+    leak = (y == "complete") + np.linspace(0, 0.1, len(y))
+    leak[leak.index[3 : 3 + gaps]] = np.nan
+    notes = check_table(x.assign(leak=leak), y, groups, QUICK).notes
+    (note,) = [note for note in notes if note.code == "SUSPECT_FEATURE"]
+    assert note.found.startswith("leak alone")
+
+
+def test_a_column_too_empty_to_be_used_is_not_suspected() -> None:
+    x, y, groups = make_table()
+    leak = (y == "complete").astype(float).where(np.arange(len(y)) < 4)
+    assert "SUSPECT_FEATURE" not in codes(x.assign(leak=leak), y, groups)
+
+
+@given(st.integers(0, 10**6))
+def test_areas_are_those_of_the_cases_that_have_the_column(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 6, size=(20, 4)).astype(float)
+    values[rng.uniform(size=values.shape) < 0.2] = np.nan
+    residual = rng.permutation(np.arange(20) < 8)
+    values[residual, 3] = np.nan
+    found = _areas(values, residual)
+    for column, area in zip(values.T[:3], found[:3], strict=True):
+        there = ~np.isnan(column)
+        assert area == pytest.approx(roc_auc_score(residual[there], column[there]), abs=1e-12)
+    assert found[3] == 0.5
 
 
 def test_settings_of_no_method_are_refused() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import subprocess
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from radresp.errors import ModelError, OutputError, PlanError
 from radresp.io import model_folder
-from radresp.io.model_folder import MANIFEST, SUMS, load_model, save_model
+from radresp.io.model_folder import LOOKS, MANIFEST, SUMS, count_look, load_model, save_model
 
 MEMBERS = {
     "model.skops": b"PK\x03\x04weights",
@@ -35,6 +36,8 @@ def refusal(folder: Path) -> ModelError:
     with pytest.raises(ModelError) as caught:
         load_model(folder)
     assert int(caught.value.exit_code) == 7
+    assert caught.value.expected
+    assert caught.value.action
     return caught.value
 
 
@@ -55,6 +58,36 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     assert found.sha256 == digest
     assert save_model(tmp_path / "again", dict(reversed(MEMBERS.items())), ABOUT) == digest
     assert save_model(tmp_path / "other", MEMBERS, {**ABOUT, "prevalence": 0.3}) != digest
+
+
+def test_reading_takes_no_more_memory_than_there_are_bytes(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "m", {"w": bytes(2**20)})
+    tracemalloc.start()
+    try:
+        load_model(folder)
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_looks_are_counted_by_their_cases_and_leave_the_model_whole(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "m")
+    before = load_model(folder)
+    cases = {"a": "complete", "b": "residual"}
+    assert count_look(folder, cases) == 1
+    assert count_look(folder, dict(reversed(cases.items()))) == 2
+    assert count_look(folder, cases | {"b": "complete"}) == 1
+    assert count_look(folder, {"a": "complete"}) == 1
+    assert len((folder / LOOKS).read_text().splitlines()) == 4
+    assert not {"a", "b", "complete"} & set((folder / LOOKS).read_text().split('"'))
+    after = load_model(folder)
+    assert (after.sha256, after.members) == (before.sha256, before.members)
+
+
+def test_a_look_that_cannot_be_written_is_not_counted(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "m")
+    (folder / LOOKS).mkdir()
+    assert count_look(folder, {"a": "complete"}) is None
 
 
 def test_the_digests_can_be_checked_without_radresp(tmp_path: Path) -> None:

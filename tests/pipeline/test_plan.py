@@ -33,7 +33,7 @@ def test_the_record_of_a_plan_reads_back_as_the_same_plan() -> None:
         ({"regions": ["post.t2.bed", "post.t2.bed"]}, "CONFIG_VALUE", "twice"),
         ({"regions": ["after.t2.bed"]}, "CONFIG_VALUE", "post.t2.bed"),
         ({"t2": {"method": "median"}}, "CONFIG_VALUE", "zscore"),
-        ({"decision": {"complete_at": "high"}}, "CONFIG_VALUE", "decision.complete_at"),
+        ({"decision": {"missed_residual": "high"}}, "CONFIG_VALUE", "decision.missed_residual"),
         ({"registration": {"settings": {"bins": 1}}}, "CONFIG_VALUE", "registration"),
         ({"adc": [1]}, "CONFIG_VALUE", "adc"),
     ],
@@ -56,7 +56,7 @@ def test_what_a_plan_does_not_say_keeps_its_default() -> None:
 def test_only_what_changes_a_feature_changes_the_extraction_hash() -> None:
     plan = parse_plan()
     assert parse_plan({"seed": 99}).extraction_sha256 == plan.extraction_sha256
-    decided = parse_plan({"decision": {"complete_at": 0.9}})
+    decided = parse_plan({"decision": {"missed_residual": 0.1}})
     assert decided.extraction_sha256 == plan.extraction_sha256
     for given in ({"ring_mm": 4}, {"t2": {"method": "reference"}}, {"regions": ["post.t2.bed"]}):
         assert parse_plan(given).extraction_sha256 != plan.extraction_sha256

@@ -44,11 +44,80 @@ def test_an_abstention_shows_no_number() -> None:
     assert "0.71" not in page
 
 
+LEVELS = {"complete": 0.1, "residual": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("fit", "said", "unsaid"),
+    [
+        (
+            {"complete": 0.6, "residual": 0.02},
+            (
+                "Residual tumour is ruled out: 2.0 % of those",
+                "A complete response is not ruled out",
+            ),
+            ("tumour is not", "response is ruled"),
+        ),
+        (
+            {"complete": 0.1, "residual": 0.31},
+            (
+                "Residual tumour is not ruled out: 31.0 %",
+                "A complete response is ruled out: 10.0 %",
+            ),
+            ("response is not", "tumour is ruled"),
+        ),
+        (
+            {"complete": 0.4, "residual": 0.3},
+            ("Residual tumour is not ruled out", "(5 % or less rules it out)"),
+            ("tumour is ruled", "response is ruled"),
+        ),
+    ],
+    ids=["complete", "residual", "both"],
+)
+def test_the_page_says_which_outcome_is_ruled_out(
+    fit: dict[str, float], said: tuple[str, ...], unsaid: tuple[str, ...]
+) -> None:
+    page = report.case_page(SCORE | {"fit": fit, "ruled_out_up_to": LEVELS}, [])
+    assert "What is ruled out" in page
+    assert all(words in page for words in said)
+    assert not [words for words in unsaid if words in page]
+
+
+def test_the_page_says_what_the_model_adds_to_a_reader_who_saw_something() -> None:
+    read = {"reader_call": "nCR", "p_pseudo_residual_given_non_ccr": 0.414}
+    page = report.case_page(SCORE | read, [])
+    assert "Given that the team read nCR: probability that this is no tumour 0.41" in page
+    for less in (read | {"reader_call": None}, read | {"p_pseudo_residual_given_non_ccr": None}):
+        assert "Given that the team" not in report.case_page(SCORE | less, [])
+
+
+def test_a_record_without_them_is_shown_as_before() -> None:
+    page = report.case_page(SCORE, [])
+    assert "ruled out" not in page
+    assert "Given that the team" not in page
+
+
+def test_an_abstention_rules_nothing_out() -> None:
+    """Whatever else a record holds: numbers beside an abstention would be taken for an answer."""
+    more = {"fit": {"complete": 0.6, "residual": 0.02}, "ruled_out_up_to": LEVELS}
+    more |= {"reader_call": "nCR", "p_pseudo_residual_given_non_ccr": 0.41}
+    abstained = SCORE | {"p_ccr": None, "interval": None, "classes": {}, "decision": "abstain"}
+    page = report.case_page(abstained | more, [])
+    assert "Abstained" in page
+    assert "ruled out" not in page
+    assert "Given that the team" not in page
+
+
 @pytest.mark.parametrize("place", ["case_id", "endpoint"])
 def test_h05_text_from_outside_is_escaped(place: str) -> None:
     page = report.case_page(SCORE | {place: "<script>alert(1)</script>"}, [])
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_h05_a_reader_call_from_outside_is_escaped() -> None:
+    call = {"reader_call": "<script>alert(1)</script>", "p_pseudo_residual_given_non_ccr": 0.4}
+    assert "<script>" not in report.case_page(SCORE | call, [])
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:

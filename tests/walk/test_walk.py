@@ -290,11 +290,14 @@ def refused(home: Path, case: Path, tmp_path: Path) -> dict[str, str]:
     return error
 
 
-def test_a_missing_post_t2_is_named(home: Path, case: Path, tmp_path: Path) -> None:
+def test_a_missing_post_t2_is_named_and_nothing_stands_in_for_it(
+    home: Path, case: Path, tmp_path: Path
+) -> None:
     (case / "post/t2.nii.gz").unlink()
-    error = refused(home, case, tmp_path)
-    assert error["code"] == "MISSING_INPUT"
-    assert "post t2" in error["found"]
+    shown = score(home, case, tmp_path / "out", "--json")
+    assert shown.code == 0
+    assert (shown.json["decision"], shown.json["p_ccr"]) == ("abstain", None)
+    assert "MISSING_MODALITY: no post t2" in shown.json["reasons"][0]
 
 
 def test_an_empty_mask_is_refused(home: Path, case: Path, tmp_path: Path) -> None:

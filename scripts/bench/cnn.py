@@ -1,0 +1,155 @@
+"""Seconds for one case by ways to run the network on a CPU, side by side in one process.
+
+    python scripts/bench/cnn.py [--repeats 15] [--threads 2] [--compile]
+
+Every way answers once in every round, in another order each time; medians of the rounds after two
+to warm up. CPU ms, of all threads together, and its share of that of plain float32 are what others
+on the machine disturb least. `apart` is the largest difference of a probability from plain float32.
+The input is noise and the weights are random: only time is measured here. bf16 needs a CPU with
+such instructions to be fast. --compile adds torch.compile, which needs a C++ compiler and most of a
+minute a patch. --encoder, --width and --levels change the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+import random
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radresp.cnn.inputs import PLANES, VISITS, Inputs
+from radresp.cnn.network import SiameseNet
+from radresp.cnn.onnx_export import ExportedNet, export_onnx, load_onnx, serve
+from radresp.cnn.settings import Cnn, PatchSettings
+from radresp.cnn.weights import fast_for_cpu
+
+PATCHES = ((48, 48, 16), (96, 96, 32))
+WARM_UP = 2
+Answer = Callable[[], np.ndarray]
+
+
+def main() -> None:
+    """Print a table a patch."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--repeats", type=int, default=15)
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--compile", action="store_true")
+    arguments.add_argument("--encoder", default=Cnn().encoder)
+    arguments.add_argument("--width", type=int, default=Cnn().width)
+    arguments.add_argument("--levels", type=int, default=Cnn().levels)
+    chosen = arguments.parse_args()
+    torch.set_num_threads(chosen.threads)
+    print(f"{chosen.threads} threads, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}\n")
+    for size in PATCHES:
+        settings = Cnn(
+            encoder=chosen.encoder,
+            width=chosen.width,
+            levels=chosen.levels,
+            patch=PatchSettings(size=size),
+        )
+        report(settings, chosen.repeats, chosen.threads, compiled=chosen.compile)
+
+
+def report(settings: Cnn, repeats: int, threads: int, *, compiled: bool) -> None:
+    """One table."""
+    torch.manual_seed(0)
+    net = SiameseNet(settings, 2).eval()
+    inputs = case(settings)
+    ways = ways_of(net, settings, inputs, threads)
+    if compiled:
+        ways |= {"torch.compile": eager(torch.compile(ExportedNet(net)), inputs)}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    found: dict[str, np.ndarray] = {}
+    order = random.Random(0)  # noqa: S311 (no secret)
+    for turn in range(WARM_UP + repeats):
+        for name in order.sample(list(ways), len(ways)):
+            start = time.perf_counter(), time.process_time()
+            found[name] = ways[name]()
+            taken = time.perf_counter() - start[0], time.process_time() - start[1]
+            if turn >= WARM_UP:
+                seconds[name].append(taken)
+    print_table(settings, net, seconds, found)
+
+
+def print_table(
+    settings: Cnn,
+    net: SiameseNet,
+    seconds: dict[str, list[tuple[float, float]]],
+    found: dict[str, np.ndarray],
+) -> None:
+    """Medians, plain float32 first."""
+    count = sum(values.numel() for values in net.parameters())
+    print(f"{settings.encoder}, {count / 1e6:.2f} M weights, patch {settings.patch.size}\n")
+    print("| way | ms | fastest ms | CPU ms | of plain | apart |\n|---|---|---|---|---|---|")
+    plain = next(iter(seconds))
+    whole = median(cpu for _, cpu in seconds[plain])
+    for name, taken in seconds.items():
+        wall, cpu = (median(part) for part in zip(*taken, strict=True))
+        apart = np.abs(found[name] - found[plain]).max()
+        times = f"{1e3 * wall:.0f} | {1e3 * min(taken)[0]:.0f} | {1e3 * cpu:.0f}"
+        print(f"| {name} | {times} | {cpu / whole:.2f} | {apart:.1g} |")
+    print()
+
+
+def ways_of(net: SiameseNet, settings: Cnn, inputs: Inputs, threads: int) -> dict[str, Answer]:
+    """Ways to answer, plain float32 first."""
+    plain = ExportedNet(net)
+    last = ExportedNet(fast_for_cpu(copy.deepcopy(net)))
+    traced = torch.jit.trace(ExportedNet(copy.deepcopy(net)).eval(), tensors(inputs))
+    graph = export_onnx(net, settings)
+    ways = {
+        "float32": eager(plain, inputs),
+        "channels_last_3d": eager(last, inputs),
+        "bf16 autocast": eager(plain, inputs, half=True),
+        "bf16 autocast, channels_last_3d": eager(last, inputs, half=True),
+        "torch.jit.freeze": eager(torch.jit.freeze(traced), inputs),
+    }
+    for count in sorted({1, threads}):
+        session = load_onnx(graph, count)
+        ways[f"ONNX Runtime, {count} thread{'s' * (count > 1)}"] = served(session, inputs)
+    return ways
+
+
+def eager(
+    net: Callable[..., tuple[Tensor, Tensor]], inputs: Inputs, *, half: bool = False
+) -> Answer:
+    """An answer of torch."""
+    images, there = tensors(inputs)
+
+    def answer() -> np.ndarray:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+            return net(images, there)[0].float().numpy()
+
+    return answer
+
+
+def served(session: object, inputs: Inputs) -> Answer:
+    """An answer of ONNX Runtime."""
+    return lambda: serve(session, [inputs]).probabilities
+
+
+def tensors(inputs: Inputs) -> tuple[Tensor, Tensor]:
+    """A batch of one case."""
+    return torch.from_numpy(inputs.images)[None], torch.from_numpy(inputs.there)[None]
+
+
+def case(settings: Cnn) -> Inputs:
+    """Noise with a bed in its middle."""
+    shape = settings.patch.size[::-1]
+    draw = np.random.default_rng(0)
+    images = draw.normal(size=(len(VISITS), len(PLANES), *shape)).astype(np.float32)
+    z, y, x = (slice(edge // 4, 3 * edge // 4) for edge in shape)
+    images[:, -1] = 0
+    images[:, -1, z, y, x] = 1
+    return Inputs(images, np.ones((len(VISITS), len(PLANES)), np.float32))
+
+
+if __name__ == "__main__":
+    main()
