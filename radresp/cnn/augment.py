@@ -15,8 +15,8 @@ a quarter as large, for scanners agree on it within about 5 %.
 A channel is taken away as a scan that was not made: it is marked as such. One image at least stays,
 and so do the outlines.
 
-Source: fields are cubic B-splines with random coefficients. They cannot exceed the size the plan
-gives, and their control points are so far apart that they never fold.
+Fields are smooth. They cannot exceed the size the plan gives, and their control points are so far
+apart that they never fold.
 
 Why not MONAI's transforms: they vary one image at a time, and one case of eight planes takes 9 ms
 here on one thread, but ``Rand3DElastic`` 57 ms for one image, ``RandAffine`` 7 ms; they know of no
@@ -30,10 +30,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from radresp.cnn.fields import Field, Floats, rician
 from radresp.cnn.inputs import ADC_MIDDLE, ADC_SPREAD, PLANES, SEQUENCES, VISITS, Inputs
 from radresp.cnn.samples import Vary
 from radresp.cnn.settings import Augment
@@ -44,8 +44,6 @@ ADC_SHARE = 0.25
 _LIMIT = 5.0
 _KNOT_MM = 24.0
 _SHADE_MM = 48.0
-
-Floats = NDArray[np.float32]
 
 
 def augmentation(settings: Augment, spacing_mm: Sequence[float], size: Sequence[int]) -> Vary:
@@ -76,29 +74,6 @@ def augmentation(settings: Augment, spacing_mm: Sequence[float], size: Sequence[
     return _Variation(settings, spacing_mm, size)
 
 
-def rician(magnitude: Floats, size: float, random: np.random.Generator) -> Floats:
-    """Magnitudes with complex noise.
-
-    Parameters
-    ----------
-    magnitude : ndarray
-        Signal without noise, 0 or more.
-    size : float
-        SD of the noise of either part, in the unit of the signal.
-    random : numpy.random.Generator
-        Where it is drawn from.
-
-    Examples
-    --------
-    >>> none = np.zeros(10_000, np.float32)
-    >>> noise = rician(none, 1.0, np.random.default_rng(1))
-    >>> bool(abs(noise.mean() - np.sqrt(np.pi / 2)) < 0.02)
-    True
-    """
-    real, imaginary = random.standard_normal((2, *magnitude.shape), dtype=np.float32)
-    return np.hypot(magnitude + np.float32(size) * real, np.float32(size) * imaginary)
-
-
 class _Variation:
     def __init__(self, settings: Augment, spacing_mm: Sequence[float], size: Sequence[int]) -> None:
         self.settings = settings
@@ -109,9 +84,9 @@ class _Variation:
         axes = [np.linspace(-e / 2, e / 2, n) for e, n in zip(extent, self.shape, strict=True)]
         places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
         self.places_mm = places.astype(np.float32)
-        self.bend = _Field(self, max(_KNOT_MM, 8 * settings.deform_mm))
-        self.epi = _Field(self, max(_KNOT_MM, 4 * settings.epi_mm))
-        self.shade = _Field(self, _SHADE_MM)
+        self.bend = Field(self.shape, self.edges_mm, max(_KNOT_MM, 8 * settings.deform_mm))
+        self.epi = Field(self.shape, self.edges_mm, max(_KNOT_MM, 4 * settings.epi_mm))
+        self.shade = Field(self.shape, self.edges_mm, _SHADE_MM)
 
     def __call__(self, inputs: Inputs, seed: Sequence[int]) -> Inputs:
         random = np.random.default_rng(tuple(seed))
@@ -225,46 +200,6 @@ class _Variation:
             best = np.unravel_index(np.argmax(drawn), drawn.shape)
             kept[best] = there[best]
         return kept
-
-
-class _Field:
-    """Smooth random fields on the patch.
-
-    Cubic B-splines with control points a distance apart, evaluated by one matrix an axis.
-    """
-
-    def __init__(self, patch: _Variation, knot_mm: float) -> None:
-        self.matrices = [
-            _spline(n, e / max(1, round(e / knot_mm)), s)
-            for n, e, s in zip(patch.shape, patch.extent_mm, patch.edges_mm, strict=True)
-        ]
-
-    def draw(self, random: np.random.Generator, largest: float, parts: int = 1) -> Floats:
-        """A field of shape (z, y, x, parts) within ``largest`` of 0."""
-        z, y, x = self.matrices
-        given = random.uniform(-largest, largest, (z.shape[1], y.shape[1], x.shape[1], parts))
-        found = np.tensordot(z, given.astype(np.float32), (1, 0))
-        found = np.tensordot(y, found, (1, 1))
-        return np.tensordot(x, found, (1, 2)).transpose(2, 1, 0, 3)
-
-
-def _spline(count: int, knot_mm: float, edge_mm: float) -> Floats:
-    """Weights of control points (columns) at voxels (rows); every row sums to 1."""
-    at = np.arange(count) * edge_mm / knot_mm
-    first = np.minimum(np.floor(at), np.floor(at[-1] - 1e-6)).astype(int)
-    t = at - first
-    weights = np.stack(
-        [
-            (1 - t) ** 3,
-            3 * t**3 - 6 * t**2 + 4,
-            -3 * t**3 + 3 * t**2 + 3 * t + 1,
-            t**3,
-        ]
-    )
-    matrix = np.zeros((count, first.max() + 4))
-    for offset, weight in enumerate(weights / 6):
-        matrix[np.arange(count), first + offset] = weight
-    return matrix.astype(np.float32)
 
 
 def _along_y(places: Floats, field: Floats | None) -> Floats:

@@ -9,7 +9,6 @@ several processes train together (DDP) and share the plan's batch; the first wri
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +16,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from radresp.cnn.augment import augmentation
+from radresp.cnn.batches import batches
 from radresp.cnn.checkpoint import Folder, Keeper
 from radresp.cnn.device import (
     CPU,
@@ -30,9 +28,10 @@ from radresp.cnn.device import (
     without_fallback,
 )
 from radresp.cnn.journal import Epoch, Progress, history_csv, tensorboard_events
-from radresp.cnn.lesson import KEY, Lesson, aim_at, is_finished
+from radresp.cnn.lesson import KEY, Lesson, is_finished
+from radresp.cnn.loss import aim_at
 from radresp.cnn.network import SiameseNet
-from radresp.cnn.samples import Order, Sample, SampleSet
+from radresp.cnn.samples import Sample
 from radresp.cnn.settings import Cnn
 from radresp.cnn.split import cases_with_answers, identity_of, split_patients
 from radresp.cnn.trainer import interruptible, kernels_put_back, make_trainer, precision_of, quietly
@@ -41,7 +40,6 @@ from radresp.errors import OutputError
 
 HISTORY = "history.csv"
 EVENTS = "events.out.tfevents.radresp"
-_WORKERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,32 +222,13 @@ class _Job:
         trainer = make_trainer(
             self.settings, device, self.launch, self.keeper, accumulate=accumulate
         )
-        loaders = self.loaders(share, device)
+        loaders = batches(
+            self.trained, self.held, self.settings, share, device, self.launch, seed=self.seed
+        )
         start = None if self.keeper.latest is None else "latest"
         with kernels_put_back(), interruptible():
             trainer.fit(lesson, *loaders, ckpt_path=start)
         return lesson
-
-    def loaders(self, batch: int, device: Device) -> tuple[DataLoader[Any], DataLoader[Any] | None]:
-        """Batches to train on, and to judge by."""
-        patch = self.settings.patch
-        vary = augmentation(self.settings.augment, patch.spacing_mm, patch.size)
-        launch = self.launch
-        order = Order(len(self.trained), self.seed, rank=launch.rank, processes=launch.processes)
-        workers = _workers(launch) if device.is_cuda else 0
-        trained = DataLoader(
-            SampleSet(self.trained, seed=self.seed, vary=vary),
-            batch,
-            sampler=order,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=device.is_cuda,
-            # Its own, so that drawing a batch does not touch dropout.
-            generator=torch.Generator().manual_seed(self.seed),
-        )
-        if not self.held:
-            return trained, None
-        return trained, DataLoader(SampleSet(self.held), batch, sampler=Order(len(self.held), None))
 
     def tell(self, history: Sequence[Epoch]) -> None:
         """Write the record and report progress."""
@@ -302,7 +281,3 @@ def _late(lesson: Lesson, settings: Cnn) -> Note:
         f"time was up after epoch {len(lesson.history)} of {settings.epochs}",
         action="the best epoch so far is kept; the same training goes on when started again",
     )
-
-
-def _workers(launch: Launch) -> int:
-    return max(0, min(_WORKERS, len(os.sched_getaffinity(0)) // launch.here - 1))

@@ -11,7 +11,7 @@ from radresp.core import CaseFiles
 from radresp.errors import InputError
 from radresp.pipeline.cohort import Job, Watcher, claimed, work_through
 from radresp.pipeline.plan import EXTRACTION, Plan
-from radresp.pipeline.prepare import prepare_case
+from radresp.pipeline.prepare import prepare_patch
 from radresp.pipeline.read import load_case
 from radresp.pipeline.records import save_record
 from radresp.pipeline.results import CaseResult, CohortResult
@@ -78,18 +78,16 @@ def patch_path(case_id: str, folder: Path) -> Path:
 
 
 def _cut_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
-    prepared = prepare_case(load_case(files, plan), plan)
-    if prepared.patch is None:
-        raise InputError("PATCH", "the plan has no section cnn", case=files.case_id)
-    inputs = cnn.inputs_of(prepared.patch)
+    patch, trail = prepare_patch(load_case(files, plan), plan)
+    inputs = cnn.inputs_of(patch)
     path = patch_path(files.case_id, folder)
     io.save_arrays(path, inputs._asdict())
     body = {
-        "absent": dict(prepared.patch.absent),
+        "absent": dict(patch.absent),
         "outputs": {path.relative_to(folder).as_posix(): io.sha256_of(path)},
     }
     save_record(files, plan.sha256(*SECTIONS), folder, body)
-    return CaseResult(files.case_id, CUT.stage, trail=prepared.trail)
+    return CaseResult(files.case_id, CUT.stage, trail=trail)
 
 
 def _keep(files: CaseFiles, body: Mapping[str, Any]) -> CaseResult:

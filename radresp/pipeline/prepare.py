@@ -9,6 +9,7 @@
 6. Masks travel to the diffusion grid; images stay where they are.
 7. Where the fit of the visits is good, every voxel's change is mapped.
 8. Where the plan measures the whole case, its outlines are put on the images as acquired.
+9. Where the plan has a network, both visits are cut out around the bed on one grid.
 
 A bed or residual nobody saw, or one too small for texture, is a state of the case and no fault.
 """
@@ -21,6 +22,7 @@ from radresp.core import (
     Mask,
     Note,
     NoteKind,
+    Patch,
     Prepared,
     Region,
     RegionKey,
@@ -28,9 +30,10 @@ from radresp.core import (
     Sequence,
     Step,
     Timepoint,
+    Trail,
     Volume,
 )
-from radresp.errors import locating
+from radresp.errors import InputError, locating
 from radresp.pipeline.align import align_diffusion, align_visits
 from radresp.pipeline.change import map_changes
 from radresp.pipeline.desk import Desk
@@ -65,16 +68,8 @@ def prepare_case(case: Case, plan: Plan) -> Prepared:
     InputError
         When an image the plan needs is missing or a mask cannot be used; the case is refused.
     """
-    desk = Desk(case, plan, steps=list(case.trail))
     with locating(case.case_id):
-        for timepoint in needed_visits(plan):
-            _fit_adc(desk, timepoint)
-            _normalise_t2(desk, timepoint)
-        _tidy_masks(desk)
-        align_visits(desk)
-        for timepoint in needed_visits(plan):
-            align_diffusion(desk, timepoint)
-        place_bed(desk)
+        desk = _lay_out(case, plan)
         regions = place_regions(desk)
         _judge_adc(desk, regions)
         maps, unmapped = map_changes(desk)
@@ -92,6 +87,42 @@ def prepare_case(case: Case, plan: Plan) -> Prepared:
         scene,
         patch,
     )
+
+
+def prepare_patch(case: Case, plan: Plan) -> tuple[Patch, Trail]:
+    """The patch of a case alone, without regions, change maps and measures.
+
+    Parameters
+    ----------
+    case : Case
+        From :func:`radresp.pipeline.read.load_case`.
+    plan : Plan
+        With a section ``cnn``.
+
+    Raises
+    ------
+    InputError
+        As :func:`prepare_case`; ``PATCH`` when the plan has no section ``cnn``.
+    """
+    if plan.cnn is None:
+        raise InputError("PATCH", "the plan has no section cnn", case=case.case_id)
+    with locating(case.case_id):
+        desk = _lay_out(case, plan)
+        return cut_patch(desk, plan.cnn.patch), tuple(desk.steps)
+
+
+def _lay_out(case: Case, plan: Plan) -> Desk:
+    """Images made comparable, outlines tidied, visits aligned, the bed in its place."""
+    desk = Desk(case, plan, steps=list(case.trail))
+    for timepoint in needed_visits(plan):
+        _fit_adc(desk, timepoint)
+        _normalise_t2(desk, timepoint)
+    _tidy_masks(desk)
+    align_visits(desk)
+    for timepoint in needed_visits(plan):
+        align_diffusion(desk, timepoint)
+    place_bed(desk)
+    return desk
 
 
 def _fit_adc(desk: Desk, timepoint: Timepoint) -> None:

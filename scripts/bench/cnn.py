@@ -1,9 +1,10 @@
 """Seconds for one case by ways to run the network on a CPU, side by side in one process.
 
-    python scripts/bench/cnn.py [--repeats 15] [--threads 2] [--compile]
+    python scripts/bench/cnn.py [--repeats 15] [--compile]
 
 Every way answers once in every round, in another order each time; medians of the rounds after two
-to warm up. CPU ms, of all threads together, and its share of that of plain float32 are what others
+to warm up. CPU ms, of all threads together, and its share of that of plain float32 on
+one thread are what others
 on the machine disturb least. `apart` is the largest difference of a probability from plain float32.
 The input is noise and the weights are random: only time is measured here. bf16 needs a CPU with
 such instructions to be fast. --compile adds torch.compile, which needs a C++ compiler and most of a
@@ -32,6 +33,7 @@ from radresp.cnn.weights import fast_for_cpu
 
 PATCHES = ((48, 48, 16), (96, 96, 32))
 WARM_UP = 2
+THREADS = (1, 2)
 Answer = Callable[[], np.ndarray]
 
 
@@ -39,14 +41,12 @@ def main() -> None:
     """Print a table a patch."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--repeats", type=int, default=15)
-    arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--compile", action="store_true")
     arguments.add_argument("--encoder", default=Cnn().encoder)
     arguments.add_argument("--width", type=int, default=Cnn().width)
     arguments.add_argument("--levels", type=int, default=Cnn().levels)
     chosen = arguments.parse_args()
-    torch.set_num_threads(chosen.threads)
-    print(f"{chosen.threads} threads, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}\n")
+    print(f"torch {torch.__version__}, load of the machine {os.getloadavg()[0]:.1f}\n")
     for size in PATCHES:
         settings = Cnn(
             encoder=chosen.encoder,
@@ -54,17 +54,15 @@ def main() -> None:
             levels=chosen.levels,
             patch=PatchSettings(size=size),
         )
-        report(settings, chosen.repeats, chosen.threads, compiled=chosen.compile)
+        report(settings, chosen.repeats, compiled=chosen.compile)
 
 
-def report(settings: Cnn, repeats: int, threads: int, *, compiled: bool) -> None:
+def report(settings: Cnn, repeats: int, *, compiled: bool) -> None:
     """One table."""
     torch.manual_seed(0)
     net = SiameseNet(settings, 2).eval()
     inputs = case(settings)
-    ways = ways_of(net, settings, inputs, threads)
-    if compiled:
-        ways |= {"torch.compile": eager(torch.compile(ExportedNet(net)), inputs)}
+    ways = ways_of(net, settings, inputs, compiled=compiled)
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     found: dict[str, np.ndarray] = {}
     order = random.Random(0)  # noqa: S311 (no secret)
@@ -87,7 +85,9 @@ def print_table(
     """Medians, plain float32 first."""
     count = sum(values.numel() for values in net.parameters())
     print(f"{settings.encoder}, {count / 1e6:.2f} M weights, patch {settings.patch.size}\n")
-    print("| way | ms | fastest ms | CPU ms | of plain | apart |\n|---|---|---|---|---|---|")
+    print(
+        "| way | threads | ms | fastest ms | CPU ms | of plain | apart |\n|---|---|---|---|---|---|---|"
+    )
     plain = next(iter(seconds))
     whole = median(cpu for _, cpu in seconds[plain])
     for name, taken in seconds.items():
@@ -98,32 +98,38 @@ def print_table(
     print()
 
 
-def ways_of(net: SiameseNet, settings: Cnn, inputs: Inputs, threads: int) -> dict[str, Answer]:
-    """Ways to answer, plain float32 first."""
+def ways_of(net: SiameseNet, settings: Cnn, inputs: Inputs, *, compiled: bool) -> dict[str, Answer]:
+    """Ways to answer, plain float32 on one thread first."""
     plain = ExportedNet(net)
     last = ExportedNet(fast_for_cpu(copy.deepcopy(net)))
     traced = torch.jit.trace(ExportedNet(copy.deepcopy(net)).eval(), tensors(inputs))
+    frozen = torch.jit.freeze(traced)
     graph = export_onnx(net, settings)
-    ways = {
-        "float32": eager(plain, inputs),
-        "channels_last_3d": eager(last, inputs),
-        "bf16 autocast": eager(plain, inputs, half=True),
-        "bf16 autocast, channels_last_3d": eager(last, inputs, half=True),
-        "torch.jit.freeze": eager(torch.jit.freeze(traced), inputs),
-    }
-    for count in sorted({1, threads}):
-        session = load_onnx(graph, count)
-        ways[f"ONNX Runtime, {count} thread{'s' * (count > 1)}"] = served(session, inputs)
+    ways: dict[str, Answer] = {}
+    for threads in THREADS:
+        torch_ways = {
+            "float32": torch_way(plain, inputs, threads),
+            "channels_last_3d": torch_way(last, inputs, threads),
+            "bf16 autocast": torch_way(plain, inputs, threads, half=True),
+            "bf16, channels_last_3d": torch_way(last, inputs, threads, half=True),
+            "torch.jit.freeze": torch_way(frozen, inputs, threads),
+            "ONNX Runtime": served(load_onnx(graph, threads), inputs),
+        }
+        ways |= {f"{name} | {threads}": answer for name, answer in torch_ways.items()}
+    if compiled:
+        torch.set_num_threads(1)
+        ways["torch.compile | 1"] = torch_way(torch.compile(plain), inputs, 1)
     return ways
 
 
-def eager(
-    net: Callable[..., tuple[Tensor, Tensor]], inputs: Inputs, *, half: bool = False
+def torch_way(
+    net: Callable[..., tuple[Tensor, Tensor]], inputs: Inputs, threads: int, *, half: bool = False
 ) -> Answer:
     """An answer of torch."""
     images, there = tensors(inputs)
 
     def answer() -> np.ndarray:
+        torch.set_num_threads(threads)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
             return net(images, there)[0].float().numpy()
 

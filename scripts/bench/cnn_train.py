@@ -25,7 +25,8 @@ import torch
 from radresp.cnn import Augment, Cnn
 from radresp.cnn.augment import augmentation
 from radresp.cnn.inputs import PLANES, VISITS, Inputs
-from radresp.cnn.lesson import Aim, Lesson, loss_of
+from radresp.cnn.lesson import Lesson
+from radresp.cnn.loss import Aim, loss_of
 from radresp.cnn.network import SiameseNet
 
 WARM_UP = 3

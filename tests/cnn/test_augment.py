@@ -15,7 +15,8 @@ pytest.importorskip("monai")
 import torch
 
 from radresp.cnn import Augment
-from radresp.cnn.augment import ADC_SHARE, augmentation, rician
+from radresp.cnn.augment import ADC_SHARE, augmentation
+from radresp.cnn.fields import rician
 from radresp.cnn.inputs import ADC_MIDDLE, ADC_SPREAD, Inputs
 
 SIZE = (24, 20, 8)

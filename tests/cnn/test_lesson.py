@@ -16,7 +16,7 @@ import torch
 from cnn import tiny
 
 from radresp.cnn.journal import Epoch, history_csv, tensorboard_events
-from radresp.cnn.lesson import aim_at, learning_rate, loss_of, mean_auc
+from radresp.cnn.loss import aim_at, learning_rate, loss_of, mean_auc
 from radresp.cnn.network import Answers
 from radresp.cnn.samples import Order
 from radresp.cnn.split import split_patients

@@ -21,7 +21,7 @@ from cnn import tiny
 from radresp.cnn import Augment
 from radresp.cnn.device import CPU, Device
 from radresp.cnn.inputs import Inputs
-from radresp.cnn.lesson import loss_of, mean_auc
+from radresp.cnn.loss import loss_of, mean_auc
 from radresp.cnn.network import Answers, SiameseNet
 from radresp.cnn.samples import Order, SampleSet
 from radresp.errors import CohortError, InputError, ResourceError

@@ -16,7 +16,7 @@ from cnn import tiny
 
 from radresp.cnn.device import CPU, Device, choose_device
 from radresp.cnn.inputs import Inputs
-from radresp.cnn.lesson import mean_auc
+from radresp.cnn.loss import mean_auc
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from radresp.cnn import Cnn, PatchSettings, inputs_of
 from radresp.core import PATCH_CHANNELS, Case, Patch, RegionKey, Roi, Sequence, Timepoint
 from radresp.errors import InputError
 from radresp.pipeline import parse_plan, prepare_case
+from radresp.pipeline.prepare import prepare_patch
 
 PLAN = parse_plan(
     {
@@ -38,6 +39,15 @@ def patch(case: Case) -> Patch:
 def test_a_plan_without_a_network_cuts_nothing(case: Case) -> None:
     plan = replace(PLAN, cnn=None)
     assert prepare_case(case, plan).patch is None
+
+
+def test_the_short_way_gives_the_same_patch(case: Case, patch: Patch) -> None:
+    found, trail = prepare_patch(case, PLAN)
+    for name, values in patch.channels.items():
+        assert np.array_equal(found.channels[name], values, equal_nan=True)
+    assert {step.room for step in trail} >= {"registration", "intensity"}
+    with pytest.raises(InputError, match="no section cnn"):
+        prepare_patch(case, replace(PLAN, cnn=None))
 
 
 def test_everything_lies_on_one_grid_centred_on_the_bed(case: Case, patch: Patch) -> None:
