@@ -103,6 +103,26 @@ def extract_cohort(
     return outcome
 
 
+def counted(tick: Callable[[int, int], None], whole: int) -> Watcher:
+    """A watcher that counts the results of a cohort on a progress line.
+
+    Parameters
+    ----------
+    tick : callable
+        Called with the number of cases done and of all.
+    whole : int
+        Cases in all.
+    """
+    done = 0
+
+    def watch(_: CaseResult) -> None:
+        nonlocal done
+        done += 1
+        tick(done, whole)
+
+    return watch
+
+
 def prepare_cohort(
     cases: Sequence[CaseFiles],
     plan: Plan,

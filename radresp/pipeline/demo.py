@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from radresp import io
 from radresp.errors import RadrespError
-from radresp.pipeline.cohort import Watcher, extract_cohort
+from radresp.pipeline.cohort import counted, extract_cohort
 from radresp.pipeline.learning_table import join_outcomes
 from radresp.pipeline.plan import HEADER, RIGID, Plan, parse_plan
-from radresp.pipeline.results import CaseResult, CohortResult
+from radresp.pipeline.results import CohortResult
 from radresp.pipeline.score import Scored, open_model, save_score, score_case
 from radresp.pipeline.synthetic import ceiling, make_phantom_cohort, phantom_settings
 from radresp.pipeline.train import Stage, Trained, save_model, train_model
@@ -119,7 +118,7 @@ def run_demo(
         plan,
         folder / "features",
         workers=workers,
-        watch=_watcher(stage("features", cases), cases),
+        watch=counted(stage("features", cases), cases),
     )
     if result.refused:
         raise result.refused[0].refusal or RadrespError("DEMO", "a synthetic case was refused")
@@ -144,14 +143,3 @@ def run_demo(
     page = save_score(scored, scoring, folder / "score")
     truth = io.load_outcomes(folder / "new_case" / "outcomes.csv").labels[new_case.case_id]
     return Demo(result, trained, scored, truth or "", page, ceiling(folder / "cohort"))
-
-
-def _watcher(tick: Callable[[int, int], None], cases: int) -> Watcher:
-    done = 0
-
-    def watch(_: CaseResult) -> None:
-        nonlocal done
-        done += 1
-        tick(done, cases)
-
-    return watch

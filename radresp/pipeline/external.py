@@ -83,6 +83,7 @@ def judge(
     doubts: Mapping[str, tuple[str, ...]],
     rules: EvaluationRules,
     looks: int | None,
+    scores: Mapping[str, pd.Series] | None = None,
 ) -> Judged:
     """Score every case and compare with what was found.
 
@@ -98,6 +99,8 @@ def judge(
         Fewest events and bootstrap draws.
     looks : int or None
         How often these cases were looked at with this model.
+    scores : mapping of str to Series, optional
+        What sources of another kind, such as a network, say of the cases.
 
     Raises
     ------
@@ -107,7 +110,9 @@ def judge(
         ``NO_CASES`` when no case has a probability.
     """
     _check_endpoint(table, scoring)
-    found = classify.predict(scoring.model, table.x, clinical=table.clinical, sites=table.sites)
+    found = classify.predict(
+        scoring.model, table.x, clinical=table.clinical, scores=scores, sites=table.sites
+    )
     rows = {one.case_id: _row(one, scoring, doubts.get(one.case_id, ())) for one in found}
     predictions = pd.DataFrame.from_dict(rows, orient="index")
     predictions.index.name = "case_id"

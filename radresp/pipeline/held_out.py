@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from radresp import io
 from radresp.core import Note, NoteKind
 from radresp.errors import PlanError
-from radresp.pipeline.cohort import extract_cohort
+from radresp.pipeline.cohort import counted, extract_cohort
 from radresp.pipeline.external import Judged, doubts_of, judge
 from radresp.pipeline.learning_table import TrainingTable, join_outcomes
+from radresp.pipeline.network import score_inputs
+from radresp.pipeline.patches import cut_cohort, load_inputs
 from radresp.pipeline.score import ScoringModel, open_model
 from radresp.pipeline.score_checks import check_extractor
 from radresp.pipeline.train import Stage
@@ -96,7 +100,30 @@ def evaluate_model(
     looks = io.count_look(model, {str(case): str(label) for case, label in table.y.items()})
     rules = scoring.plan.evaluation.model_copy(update={"minimum_events": minimum_events})
     doubts = doubts_of(map(str, table.x.index), features.parent, scoring)
-    return judge(_noted(table, scoring, model), scoring, doubts, rules, looks), scoring
+    noted = _noted(table, scoring, model)
+    scores = _network_scores(noted, source, folder, scoring, given, workers, stage)
+    return judge(noted, scoring, doubts, rules, looks, scores), scoring
+
+
+def _network_scores(
+    table: TrainingTable,
+    source: Path,
+    folder: Path,
+    scoring: ScoringModel,
+    given: HeldOut,
+    workers: int,
+    stage: Stage,
+) -> dict[str, pd.Series]:
+    """What the model's network says of a cohort; nothing where only features are at hand."""
+    if scoring.network is None or source.is_dir() or not is_cohort(source):
+        return {}
+    cases = io.load_cohort(source, given.root).cases
+    place = folder / "patches"
+    watch = counted(stage("patches", len(cases)), len(cases))
+    cut = cut_cohort(cases, scoring.plan, place, workers=workers, watch=watch)
+    known = [r.case_id for r in cut.finished if r.case_id in table.x.index]
+    said = score_inputs([load_inputs(case, place) for case in known], scoring.network)
+    return {"cnn": pd.Series(said, index=known)}
 
 
 def _features(
@@ -114,14 +141,7 @@ def _features(
         return source
     check_extractor(scoring.plan, scoring.manifest)
     cohort = io.load_cohort(source, given.root)
-    whole, done = len(cohort.cases), 0
-    tick = stage("features", whole)
-
-    def watch(_: object) -> None:
-        nonlocal done
-        done += 1
-        tick(done, whole)
-
+    watch = counted(stage("features", len(cohort.cases)), len(cohort.cases))
     extract_cohort(cohort.cases, scoring.plan, folder / "features", workers=workers, watch=watch)
     return folder / "features" / "features.parquet"
 

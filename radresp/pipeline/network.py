@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from radresp import classify, cnn
@@ -51,5 +51,11 @@ def score_patch(prepared: Prepared, network: Network) -> float | None:
     """Log-odds of residual tumour by the network; None where the case has no patch."""
     if prepared.patch is None:
         return None
-    log_odds = cnn.class_log_odds(network.net, [cnn.inputs_of(prepared.patch)])
-    return float(cnn.residual_score(log_odds, network.classes)[0])
+    return score_inputs([cnn.inputs_of(prepared.patch)], network)[0]
+
+
+def score_inputs(cases: Sequence[cnn.Inputs], network: Network) -> list[float]:
+    """Log-odds of residual tumour of several cases."""
+    log_odds = cnn.class_log_odds(network.net, cases)
+    found: list[float] = cnn.residual_score(log_odds, network.classes).tolist()
+    return found

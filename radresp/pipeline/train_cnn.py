@@ -20,6 +20,7 @@ from radresp.core import CaseFiles, NoteKind
 from radresp.errors import CohortError, PlanError
 from radresp.pipeline.cnn_folds import ALL, Duty, Scored, duties, fold_scores
 from radresp.pipeline.cnn_store import save_cnn
+from radresp.pipeline.cohort import counted
 from radresp.pipeline.evidence import describe_all
 from radresp.pipeline.learning_table import TrainingTable, join_outcomes
 from radresp.pipeline.model_card import figure_lines
@@ -145,13 +146,7 @@ def _cut(
     force: bool,
     stage: Stage,
 ) -> CohortResult:
-    tick, done = stage("patches", len(cases)), 0
-
-    def watch(_: object) -> None:
-        nonlocal done
-        done += 1
-        tick(done, len(cases))
-
+    watch = counted(stage("patches", len(cases)), len(cases))
     cut = cut_cohort(cases, plan, folder, workers=workers, force=force, watch=watch)
     if not cut.finished:
         raise CohortError("NO_CASES", "no case has a patch", expected="at least one")

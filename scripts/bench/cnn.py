@@ -3,12 +3,11 @@
     python scripts/bench/cnn.py [--repeats 15] [--compile]
 
 Every way answers once in every round, in another order each time; medians of the rounds after two
-to warm up. CPU ms, of all threads together, and its share of that of plain float32 on
-one thread are what others
-on the machine disturb least. `apart` is the largest difference of a probability from plain float32.
-The input is noise and the weights are random: only time is measured here. bf16 needs a CPU with
-such instructions to be fast. --compile adds torch.compile, which needs a C++ compiler and most of a
-minute a patch. --encoder, --width and --levels change the network.
+to warm up. CPU ms are those of all threads together, which others on the machine disturb least;
+`of plain` is their share of those of float32 on one thread, `apart` the largest difference of a
+probability from it. The input is noise and the weights are random: only time is measured here. bf16
+needs a CPU with such instructions to be fast. --compile adds torch.compile, which needs a C++
+compiler and most of a minute a patch. --encoder, --width and --levels change the network.
 """
 
 from __future__ import annotations
@@ -85,9 +84,8 @@ def print_table(
     """Medians, plain float32 first."""
     count = sum(values.numel() for values in net.parameters())
     print(f"{settings.encoder}, {count / 1e6:.2f} M weights, patch {settings.patch.size}\n")
-    print(
-        "| way | threads | ms | fastest ms | CPU ms | of plain | apart |\n|---|---|---|---|---|---|---|"
-    )
+    print("| way | threads | ms | fastest ms | CPU ms | of plain | apart |")
+    print("|---|---|---|---|---|---|---|")
     plain = next(iter(seconds))
     whole = median(cpu for _, cpu in seconds[plain])
     for name, taken in seconds.items():

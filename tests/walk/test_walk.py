@@ -548,3 +548,93 @@ def test_series_tells_what_is_in_the_folder() -> None:
         "adc": "adc",
     }
     assert found["dwi_b50_400_800"]["b_values"] == {"50": 19, "400": 19, "800": 19}
+
+
+# ---------------------------------------------------------------------------------------- network
+
+CNN = """\
+cnn: {patch: {size: [16, 16, 8], spacing_mm: [5.0, 5.0, 8.0]}, width: 4, levels: 2, epochs: 2,
+      batch: 8, folds: 2}
+"""
+
+
+@pytest.fixture(scope="module")
+def network(home: Path) -> Path:
+    """A tiny network of the same cohort, and a model that asks it."""
+    pytest.importorskip("monai")
+    pytest.importorskip("lightning")
+    plan = home / "cnn.yaml"
+    plan.write_text(PLAN + CNN)
+    taught = radresp(
+        "train-cnn", home / "cohort/cohort.csv", "--outcomes", home / "cohort/outcomes.csv",
+        "-o", home / "cnn", "--plan", plan, "--device", "cpu", "--progress", "none",
+    )  # fmt: skip
+    assert taught.code == 0, taught.err
+    trained = radresp(
+        "train", home / "features", "--outcomes", home / "cohort/outcomes.csv", "--plan", plan,
+        "--cnn", home / "cnn", "--fuse", "-o", home / "fused", "--progress", "none",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    return home
+
+
+def test_a_network_is_judged_beside_the_features_and_asked_at_scoring(
+    network: Path, tmp_path: Path
+) -> None:
+    found = json.loads((network / "fused/evaluation.json").read_text())
+    assert {"imaging", "cnn", "fused"} <= set(found["fusion"])
+    assert "fused - imaging" in found["fusion"]["differences"]
+    manifest = json.loads((network / "fused/model.json").read_text())["manifest"]
+    assert manifest["sources"] == ["cnn", "imaging"]
+    assert {path.name for path in (network / "fused").iterdir()} >= {
+        "cnn_weights.safetensors",
+        "cnn_network.json",
+        "classifier_fusion.json",
+    }
+    assert (network / "cnn/learning_curve.svg").exists()
+    assert INTENDED_USE in (network / "cnn/evaluation.html").read_text()
+    shown = radresp(
+        "score", new_case(network), "--model", network / "fused", "-o", tmp_path / "a", "--json"
+    )
+    assert shown.code == 0, shown.err
+    assert "CNN_MISSING" not in {note["code"] for note in shown.json["warnings"]}
+    judged = radresp(
+        "evaluate", network / "fused", network / "new/cohort.csv", "-o", tmp_path / "b",
+        "--outcomes", network / "new/outcomes.csv", "--progress", "none", "--json",
+    )  # fmt: skip
+    assert judged.code == 0, judged.err
+    assert judged.json["evaluation"]["cases"] == 2
+
+
+def test_a_finished_network_is_kept_and_a_damaged_one_refused(network: Path) -> None:
+    words = (
+        "train-cnn", network / "cohort/cohort.csv", "--outcomes", network / "cohort/outcomes.csv",
+        "-o", network / "cnn", "--plan", network / "cnn.yaml", "--device", "cpu",
+        "--progress", "none", "--json",
+    )  # fmt: skip
+    before = {
+        name: data
+        for name, data in tree(network / "cnn").items()
+        if name.endswith((".safetensors", ".npz"))
+    }
+    assert radresp(*words).code == 0
+    after = tree(network / "cnn")
+    assert {name for name, data in before.items() if after[name] != data} == set()
+    (network / "cnn/scores.npz").write_bytes(b"not scores")
+    shown = radresp(
+        "train", network / "features", "--outcomes", network / "cohort/outcomes.csv",
+        "--cnn", network / "cnn", "-o", network / "other", "--json", "--progress", "none",
+    )  # fmt: skip
+    assert (shown.code, shown.json["error"]["code"]) == (7, "MODEL_HASH")
+
+
+def test_without_torch_a_model_of_features_scores_and_another_says_what_to_install(
+    network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radresp.cnn.installed.find_spec", lambda name: None)
+    assert score(network, new_case(network), tmp_path / "plain").code == 0
+    shown = radresp(
+        "score", new_case(network), "--model", network / "fused", "-o", tmp_path / "x", "--json"
+    )
+    assert (shown.code, shown.json["error"]["code"]) == (7, "EXTRA_MISSING")
+    assert "radresp[cnn]" in shown.json["error"]["action"]
