@@ -47,7 +47,9 @@ def train_cnn_command(
     debug: DebugFlag = False,
 ) -> None:
     """Train the 3-D CNN; resumable, on CUDA where there is any."""
-    with running("train-cnn", as_json=as_json, output=output, debug=debug) as run:
+    first = pipeline.is_first_process()  # of several started by torchrun, one speaks and writes
+    shown = output if first else None
+    with running("train-cnn", as_json=as_json, output=shown, debug=debug) as run:
         run.notice()
         folder = required(output)
         path = one_of(cohort, input_path, "COHORT")
@@ -66,6 +68,8 @@ def train_cnn_command(
                 force=force,
                 stage=ticker.stage,
             )
+        if trained is None:
+            return
         run.device = trained.record["networks"]["all"]["device"]
         run.outputs = [folder / name for name in ("cnn.json", "scores.npz", "evaluation.html")]
         run.exit_code = trained.cut.exit_code

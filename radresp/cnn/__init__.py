@@ -15,7 +15,7 @@ from radresp.cnn.settings import Augment, Cnn, PatchSettings
 
 if TYPE_CHECKING:
     from radresp.cnn.checkpoint import Folder
-    from radresp.cnn.device import Device, choose_device
+    from radresp.cnn.device import Device, choose_device, launch_of
     from radresp.cnn.network import SiameseNet
     from radresp.cnn.predict import class_log_odds, probabilities, residual_score
     from radresp.cnn.samples import Sample
@@ -39,6 +39,7 @@ _LATER = {
     "dump_network": "weights",
     "fast_for_cpu": "weights",
     "fit_network": "training",
+    "launch_of": "device",
     "load_encoder": "weights",
     "network_card": "weights",
     "restore_network": "weights",
@@ -62,6 +63,7 @@ __all__ = [
     "fast_for_cpu",
     "fit_network",
     "inputs_of",
+    "launch_of",
     "load_encoder",
     "missing",
     "network_card",

@@ -38,6 +38,7 @@ _ROOMS = {
     "load_cnn_plan": "tables",
     "load_outcomes": "tables",
     "load_plan": "tables",
+    "is_first_process": "train_cnn",
     "train_cnn": "train_cnn",
     "load_rules": "index_rules",
     "make_phantom_cohort": "synthetic",

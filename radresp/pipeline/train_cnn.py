@@ -7,6 +7,8 @@ of what they came from, networks by their own checkpoints, scores once a network
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +19,7 @@ import pandas as pd
 
 from radresp import classify, cnn, io, report
 from radresp.core import CaseFiles, NoteKind
-from radresp.errors import CohortError, PlanError
+from radresp.errors import CohortError, PlanError, ResourceError
 from radresp.pipeline.cnn_folds import ALL, Duty, Scored, duties, fold_scores
 from radresp.pipeline.cnn_store import save_cnn
 from radresp.pipeline.cohort import counted
@@ -28,6 +30,9 @@ from radresp.pipeline.patches import SECTIONS, cut_cohort, load_inputs
 from radresp.pipeline.plan import Plan
 from radresp.pipeline.results import CohortResult
 from radresp.pipeline.train import Stage, json_bytes
+
+PATCHES = "patches.json"
+_GLANCE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,11 @@ def train_cnn(
     workers: int = 1,
     force: bool = False,
     stage: Stage,
-) -> CnnTraining:
+) -> CnnTraining | None:
     """Cut, train, score out of fold, and write the folder that ``train --cnn`` reads.
+
+    Started as one of several processes (torchrun), only the first cuts, scores and writes; the
+    others wait for its patches, join every training, and get None.
 
     Parameters
     ----------
@@ -112,13 +120,17 @@ def train_cnn(
         raise PlanError("CONFIG_VALUE", "cnn: nothing", expected="a plan with a section cnn")
     cnn.require("train-cnn")
     where = cnn.choose_device(device)
-    cut = _cut(cases, plan, folder, workers, force, stage)
-    usable = [result.case_id for result in cut.finished]
+    first = is_first_process()
+    cut = _cut(cases, plan, folder, workers, force, stage) if first else None
+    usable = await_patches(folder, plan) if cut is None else [r.case_id for r in cut.finished]
     table = join_outcomes(pd.DataFrame(index=usable), outcomes, clinical)
     folds = classify.draw_folds(table.y, table.groups, plan.cnn.folds, seed=plan.seed)
-    run = _Run(table, folds, plan, plan.cnn, folder, where, force, stage)
+    encoder = encoder_weights(plan.cnn, len(set(table.y)))
+    run = _Run(table, folds, plan, plan.cnn, folder, where, force, stage, encoder)
     wanted = list(duties(int(folds.max()) + 1))
-    networks = {duty.name: run.network(duty) for duty in wanted}
+    networks = {duty.name: run.network(duty, write=first) for duty in wanted}
+    if cut is None:
+        return None
     said = {duty.left_out: run.said(duty.name) for duty in wanted if duty.left_out}
     scores = fold_scores(folds, said, run.classes)
     record = {
@@ -150,7 +162,80 @@ def _cut(
     cut = cut_cohort(cases, plan, folder, workers=workers, force=force, watch=watch)
     if not cut.finished:
         raise CohortError("NO_CASES", "no case has a patch", expected="at least one")
+    known = {
+        "plan_sha256": plan.sha256(*SECTIONS),
+        "cases": [result.case_id for result in cut.finished],
+    }
+    io.write_json(folder / PATCHES, known)
     return cut
+
+
+def await_patches(folder: Path, plan: Plan, *, hours: float = 24.0) -> list[str]:
+    """The cases the first of several processes has cut, as soon as it has.
+
+    Parameters
+    ----------
+    folder : Path
+        Output folder.
+    plan : Plan
+        Must be the one the patches were cut by.
+    hours : float
+        How long to wait.
+
+    Raises
+    ------
+    ResourceError
+        ``PATCHES_LATE`` when they do not come.
+    """
+    end = time.monotonic() + 3600 * hours
+    while time.monotonic() < end:
+        found = io.read_json(folder / PATCHES)
+        if isinstance(found, dict) and found.get("plan_sha256") == plan.sha256(*SECTIONS):
+            return [str(case) for case in found["cases"]]
+        time.sleep(_GLANCE_S)
+    raise ResourceError(
+        "PATCHES_LATE",
+        f"no patches of the first process after {hours:g} hours",
+        expected=f"{PATCHES} in the output folder, which all processes share",
+        action="look at the first process; give every process the same output folder",
+        file=folder,
+    )
+
+
+def encoder_weights(settings: cnn.Cnn, classes: int) -> Mapping[str, Any] | None:
+    """Weights of a trained encoder to start from; None where the plan names none.
+
+    Parameters
+    ----------
+    settings : Cnn
+        With ``encoder_weights``, a safetensors file, or None.
+    classes : int
+        Number of outcomes.
+
+    Raises
+    ------
+    PlanError
+        ``ENCODER_WEIGHTS`` when the file is not there or does not fit the network.
+    """
+    if settings.encoder_weights is None:
+        return None
+    path = Path(settings.encoder_weights)
+    if not path.is_file():
+        raise PlanError(
+            "ENCODER_WEIGHTS",
+            f"cnn.encoder_weights: no file {path.name}",
+            expected="a safetensors file",
+            file=path,
+        )
+    net = cnn.SiameseNet(settings, classes)
+    cnn.load_encoder(net, path.read_bytes())
+    found: Mapping[str, Any] = net.encoder.state_dict()
+    return found
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that writes, of those that train together; else the only one."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 @dataclass
@@ -165,6 +250,7 @@ class _Run:
     device: cnn.Device
     force: bool
     stage: Callable[[str, int], Callable[[int, int], None]]
+    encoder: Mapping[str, Any] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -189,7 +275,7 @@ class _Run:
         """Folder of one network."""
         return self.folder / "networks" / name
 
-    def network(self, duty: Duty) -> dict[str, Any]:
+    def network(self, duty: Duty, *, write: bool = True) -> dict[str, Any]:
         """Train one network, or keep it, and score what it has not met."""
         place = self.place(duty.name)
         done = None if self.force else io.read_json(place / "done.json")
@@ -204,8 +290,11 @@ class _Run:
             device=self.device,
             folder=cnn.Folder(place / "checkpoint", io.write_bytes),
             resume=not self.force,
+            encoder=self.encoder,
             progress=self.stage(f"network {duty.name}", self.settings.epochs),
         )
+        if not write:
+            return {}
         net = fitted.network()
         for name, data in cnn.dump_network(net, self.settings, self.classes).items():
             io.write_bytes(place / name, data)
