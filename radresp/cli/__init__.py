@@ -10,6 +10,7 @@ from radresp.cli import (
     check,
     demo,
     evaluate,
+    export,
     extract,
     features,
     index,
@@ -50,6 +51,7 @@ for module in (
     train_cnn,
     evaluate,
     score,
+    export,
     phantom,
     methods,
 ):

@@ -32,6 +32,13 @@ def score_command(
         str | None, typer.Option("--case", help="Which case, when the table holds several.")
     ] = None,
     output: OutputFolder = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            help="Trace the network's answer back: integrated_gradients, grad_cam or occlusion.",
+        ),
+    ] = None,
     fail_on_abstain: Annotated[
         bool, typer.Option("--fail-on-abstain", help="Exit with 9 when no probability is given.")
     ] = False,
@@ -46,11 +53,15 @@ def score_command(
         scoring = pipeline.open_model(model)
         run.plan_sha256 = scoring.plan.sha256()
         scored = pipeline.score_case(files, scoring)
-        page = pipeline.save_score(scored, scoring, folder)
+        explained = None if explain is None else pipeline.explain_score(scored, scoring, explain)
+        page = pipeline.save_score(scored, scoring, folder, explained)
         run.root, run.inputs = files.root, list(scored.inputs)
         run.model_id = scoring.model_id
         run.outputs = [page, folder / "score.json"]
         run.result = pipeline.score_record(scored, scoring)
+        if explained is not None:
+            run.outputs += pipeline.save_explained(explained, folder)
+            run.result["explanation"] = explained.record()
         for line in scored.lines():
             run.say(line)
         run.say(f"report: {page}")

@@ -14,9 +14,12 @@ from radresp.cnn.installed import missing, require
 from radresp.cnn.settings import Augment, Cnn, PatchSettings
 
 if TYPE_CHECKING:
+    from radresp.cnn.bundle import BundleFacts, bundle_members
     from radresp.cnn.checkpoint import Folder
     from radresp.cnn.device import Device, choose_device, launch_of
+    from radresp.cnn.explain import Explanation, as_volume, explain, masked
     from radresp.cnn.network import SiameseNet
+    from radresp.cnn.onnx_export import check_onnx, export_onnx
     from radresp.cnn.predict import class_log_odds, probabilities, residual_score
     from radresp.cnn.samples import Sample
     from radresp.cnn.training import Fitted, fit_network
@@ -29,18 +32,26 @@ if TYPE_CHECKING:
     )
 
 _LATER = {
+    "BundleFacts": "bundle",
     "Device": "device",
+    "Explanation": "explain",
     "Fitted": "training",
     "Folder": "checkpoint",
     "Sample": "samples",
     "SiameseNet": "network",
+    "as_volume": "explain",
+    "bundle_members": "bundle",
+    "check_onnx": "onnx_export",
     "choose_device": "device",
     "class_log_odds": "predict",
     "dump_network": "weights",
+    "explain": "explain",
+    "export_onnx": "onnx_export",
     "fast_for_cpu": "weights",
     "fit_network": "training",
     "launch_of": "device",
     "load_encoder": "weights",
+    "masked": "explain",
     "network_card": "weights",
     "restore_network": "weights",
     "probabilities": "predict",
@@ -49,22 +60,30 @@ _LATER = {
 
 __all__ = [
     "Augment",
+    "BundleFacts",
     "Cnn",
     "Device",
+    "Explanation",
     "Fitted",
     "Folder",
     "Inputs",
     "PatchSettings",
     "Sample",
     "SiameseNet",
+    "as_volume",
+    "bundle_members",
+    "check_onnx",
     "choose_device",
     "class_log_odds",
     "dump_network",
+    "explain",
+    "export_onnx",
     "fast_for_cpu",
     "fit_network",
     "inputs_of",
     "launch_of",
     "load_encoder",
+    "masked",
     "missing",
     "network_card",
     "probabilities",

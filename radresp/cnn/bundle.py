@@ -19,14 +19,7 @@ from typing import Any
 
 import torch
 
-from radresp.cnn.bundle_parts import (
-    CASE,
-    PARTS,
-    BundleNet,
-    CaseEvaluator,
-    NamedProbabilities,
-    PatchReader,
-)
+from radresp.cnn.bundle_parts import CASE, PARTS
 from radresp.cnn.inputs import PLANES, VISITS
 from radresp.cnn.network import SiameseNet
 from radresp.cnn.settings import Cnn
@@ -188,7 +181,7 @@ def _inference(settings: Cnn, classes: Sequence[str]) -> dict[str, Any]:
         "ckpt_path": "$@bundle_root + '/models/model.pt'",
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
         "network_def": {
-            "_target_": f"{_HERE}.{BundleNet.__name__}",
+            "_target_": f"{_HERE}.BundleNet",
             "settings": built,
             "classes": len(classes),
         },
@@ -216,7 +209,7 @@ def _reading(patch: Mapping[str, Any]) -> dict[str, Any]:
         "allow_missing_keys": True,
     }
     read = {
-        "_target_": f"{_HERE}.{PatchReader.__name__}",
+        "_target_": f"{_HERE}.PatchReader",
         "size": patch["size"],
         "spacing_mm": patch["spacing_mm"],
     }
@@ -241,11 +234,11 @@ def _answering(classes: Sequence[str]) -> dict[str, Any]:
     return {
         "inferer": {"_target_": "SimpleInferer"},
         "postprocessing": {
-            "_target_": f"{_HERE}.{NamedProbabilities.__name__}",
+            "_target_": f"{_HERE}.NamedProbabilities",
             "classes": list(classes),
         },
         "evaluator": {
-            "_target_": f"{_HERE}.{CaseEvaluator.__name__}",
+            "_target_": f"{_HERE}.CaseEvaluator",
             "device": "@device",
             "val_data_loader": "@dataloader",
             "network": "@network",
@@ -279,8 +272,8 @@ treatment. An image that is not there is left out; never write zeros in its plac
 {files}
 
 T2 normalised as in the plan the network was trained by, DWI of the highest b-value as it is, ADC
-in 1e-6 mm2/s, outlines 0 or 1, NaN beyond an image's field of view. radresp cuts such patches. The network's
-tensor is ordered z, y, x.
+in 1e-6 mm2/s, outlines 0 or 1, NaN beyond an image's field of view. radresp cuts such patches.
+The network's tensor is ordered z, y, x.
 
 ## Run
 

@@ -59,7 +59,7 @@ class Cnn(Settings):
         "resnet", description="Blocks of the encoder that both visits share."
     )
     width: int = Field(8, ge=4, le=128, description="Channels of the first level, doubled a level.")
-    levels: int = Field(4, ge=2, le=6, description="Levels, each at half the resolution in plane.")
+    levels: int = Field(3, ge=2, le=6, description="Levels, each at half the resolution in plane.")
     dropout: float = Field(0.2, ge=0, le=0.9, description="Dropout before the heads.")
     fraction_weight: float = Field(
         0.3, ge=0, le=10, description="Weight of the loss of the residual fraction, where known."

@@ -6,7 +6,7 @@ numbers over, so that no file can make it larger than it is itself. The same net
 bytes.
 
 When to use: `dump_network` and `restore_network` for a model folder, `load_encoder` to start from
-an encoder that was trained elsewhere, `fast_for_cpu` before a network answers on a CPU.
+an encoder that was trained elsewhere.
 """
 
 from __future__ import annotations
@@ -185,20 +185,6 @@ def load_encoder(net: SiameseNet, data: bytes) -> None:
             action="set the network's settings to those of the trained encoder, or start without",
         ) from error
     net.encoder.load_state_dict(tensors)
-
-
-def fast_for_cpu(net: SiameseNet) -> SiameseNet:
-    """The same network, laid out as it answers fastest on a CPU (docs/reference/cnn.md).
-
-    Parameters
-    ----------
-    net : SiameseNet
-        Changed in place: weights in ``channels_last_3d``, evaluation mode. Its answers stay the
-        same to rounding.
-    """
-    # The memory format of 3-D convolutions is missing from this overload of torch's types.
-    net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    return net.eval()
 
 
 def _record(members: Mapping[str, bytes]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from radresp import classify, features, intensity, masks, registration
+from radresp import classify, cnn, features, intensity, masks, registration
 from radresp.core import Settings
 from radresp.pipeline.decide import DecisionRules
 from radresp.pipeline.evaluation_rules import EvaluationRules
@@ -23,6 +23,7 @@ def describe_methods() -> dict[str, dict[str, Any]]:
         "masks": {"clean": masks.Clean, "rules": masks.MaskRules, "place_bed": masks.PlaceBed},
         "decision": {"decide": DecisionRules},
         "evaluation": {"evidence": EvaluationRules},
+        "cnn": {"network": cnn.Cnn, "patch": cnn.PatchSettings, "augment": cnn.Augment},
     }
     registries: dict[str, Mapping[str, Any]] = {
         "t2": intensity.METHODS,
@@ -46,9 +47,14 @@ def _describe(settings: type[Settings]) -> dict[str, Any]:
         "settings": [
             {
                 "name": name,
-                "default": field.get_default(call_default_factory=True),
+                "default": _plain(field.get_default(call_default_factory=True)),
                 "description": field.description or "",
             }
             for name, field in fields
         ],
     }
+
+
+def _plain(default: Any) -> Any:
+    """A default as a machine reads it."""
+    return default.model_dump(mode="json") if isinstance(default, Settings) else default

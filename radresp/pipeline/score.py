@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from radresp import classify, io, report
 from radresp.core import (
@@ -319,10 +319,35 @@ def score_record(scored: Scored, scoring: ScoringModel) -> dict[str, Any]:
     }
 
 
-def save_score(scored: Scored, scoring: ScoringModel, folder: Path) -> Path:
-    """Write ``score.json`` and ``report.html``; returns the page's path."""
-    record = score_record(scored, scoring)
+class Explains(Protocol):
+    """What can be said and shown of where an answer comes from."""
+
+    def record(self) -> dict[str, Any]:
+        """What is said of it in ``score.json``."""
+
+    def pictures(self) -> list[tuple[str, bytes]]:
+        """Titles and PNG bytes."""
+
+
+def save_score(
+    scored: Scored, scoring: ScoringModel, folder: Path, explained: Explains | None = None
+) -> Path:
+    """Write ``score.json`` and ``report.html``; returns the page's path.
+
+    Parameters
+    ----------
+    scored, scoring
+        The answer and its model.
+    folder : Path
+        Where to.
+    explained : optional
+        Where the network's answer comes from.
+    """
+    record, pictures = score_record(scored, scoring), region_pictures(scored.prepared)
+    if explained is not None:
+        record["explanation"] = explained.record()
+        pictures += explained.pictures()
     io.write_json(folder / "score.json", record)
     page = folder / "report.html"
-    io.write_text(page, report.case_page(record, region_pictures(scored.prepared)))
+    io.write_text(page, report.case_page(record, pictures))
     return page

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from radresp.report.checklist import checklist_rows, checklist_table, vouched_weight
     from radresp.report.evaluation import evaluation_page
     from radresp.report.page import case_page
-    from radresp.report.pictures import alignment_png, contour_png
+    from radresp.report.pictures import alignment_png, contour_png, overlay_png
     from radresp.report.training import learning_curve
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "contour_png",
     "evaluation_page",
     "learning_curve",
+    "overlay_png",
     "vouched_weight",
 ]
 
@@ -34,6 +35,7 @@ _ROOMS = {
     "contour_png": "pictures",
     "evaluation_page": "evaluation",
     "learning_curve": "training",
+    "overlay_png": "pictures",
     "vouched_weight": "checklist",
 }
 

@@ -15,6 +15,7 @@ from scipy import ndimage
 from radresp.core import Grid, Mask, Volume, resample_mask, resample_volume
 
 COLUMNS = 3
+_FAINT = 0.1
 
 
 def contour_png(volume: Volume, mask: Mask | None, title: str) -> bytes:
@@ -96,6 +97,50 @@ def alignment_png(
         for outline, style in zip(outlines, ("solid", "dashed"), strict=True):
             if outline[k].any():
                 axes.contour(outline[k][box], levels=[0.5], colors=["#ffb000"], linestyles=[style])
+        _label(axes, k, len(below.array))
+    return _png(figure)
+
+
+def overlay_png(volume: Volume, mask: Mask, values: Volume, title: str) -> bytes:
+    """Three axial slices with a signed map laid over them: orange for, blue against.
+
+    Parameters
+    ----------
+    volume : Volume
+        The image.
+    mask : Mask
+        An outline on its grid.
+    values : Volume
+        The map, on the same grid; 0 is not drawn.
+    title : str
+        Written above.
+
+    Returns
+    -------
+    bytes
+        PNG; patient right is on the left of the picture, anterior up.
+    """
+    below, outline = _axial(volume, mask)
+    above, _ = _axial(values, None)
+    drawn = _drawn(outline, below)
+    slices, box = _slices(drawn), _box(drawn, below.grid)
+    figure, panels = _panels(title)
+    low, high = np.percentile(below.array[slices], (1, 99))
+    most = float(np.abs(above.array).max()) or 1.0
+    aspect = below.grid.spacing_mm[1] / below.grid.spacing_mm[0]
+    for axes, k in zip(panels, slices, strict=True):
+        axes.imshow(below.array[k][box], cmap="gray", vmin=low, vmax=high, aspect=aspect)
+        shown = above.array[k][box]
+        axes.imshow(
+            np.ma.masked_where(np.abs(shown) < _FAINT * most, shown),
+            cmap="PuOr_r",
+            vmin=-most,
+            vmax=most,
+            alpha=0.6,
+            aspect=aspect,
+        )
+        if drawn[k].any():
+            axes.contour(drawn[k][box], levels=[0.5], colors=["#ffb000"], linewidths=1.0)
         _label(axes, k, len(below.array))
     return _png(figure)
 

@@ -24,11 +24,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from radresp.cnn.fast import fast_for_cpu
 from radresp.cnn.inputs import PLANES, VISITS, Inputs
 from radresp.cnn.network import SiameseNet
 from radresp.cnn.onnx_export import ExportedNet, export_onnx, load_onnx, serve
 from radresp.cnn.settings import Cnn, PatchSettings
-from radresp.cnn.weights import fast_for_cpu
 
 PATCHES = ((48, 48, 16), (96, 96, 32))
 WARM_UP = 2

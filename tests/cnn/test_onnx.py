@@ -14,11 +14,11 @@ import onnx
 import torch
 
 from radresp.cnn import onnx_export
+from radresp.cnn.fast import fast_for_cpu
 from radresp.cnn.inputs import Inputs
 from radresp.cnn.network import SiameseNet
 from radresp.cnn.onnx_export import check_onnx, export_onnx, load_onnx, serve
 from radresp.cnn.settings import Cnn, PatchSettings
-from radresp.cnn.weights import fast_for_cpu
 from radresp.errors import ModelError
 
 SMALL = Cnn(width=4, levels=2, patch=PatchSettings(size=(16, 16, 8)))

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 
+from radresp.cnn.fast import fast_for_cpu, threads
 from radresp.cnn.network import SiameseNet
 from radresp.cnn.settings import Cnn, PatchSettings
 from radresp.cnn.weights import (
     JSON_MEMBER,
     WEIGHTS_MEMBER,
     dump_network,
-    fast_for_cpu,
     load_encoder,
     network_card,
     restore_network,
@@ -232,3 +232,12 @@ def test_the_fast_layout_changes_no_answer():
     with torch.no_grad():
         apart = slow(*case()).logits - fast(*case()).logits
     assert apart.abs().max() < 1e-4
+
+
+def test_threads_are_given_back():
+    before = torch.get_num_threads()
+    with threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    with pytest.raises(RuntimeError, match="0"), threads(0):
+        pass
+    assert torch.get_num_threads() == before

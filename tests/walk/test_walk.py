@@ -638,3 +638,35 @@ def test_without_torch_a_model_of_features_scores_and_another_says_what_to_insta
     )
     assert (shown.code, shown.json["error"]["code"]) == (7, "EXTRA_MISSING")
     assert "radresp[cnn]" in shown.json["error"]["action"]
+
+
+def test_the_networks_answer_is_traced_and_its_network_handed_on(
+    network: Path, tmp_path: Path
+) -> None:
+    shown = radresp(
+        "score", new_case(network), "--model", network / "fused", "-o", tmp_path / "a",
+        "--explain", "grad_cam", "--json",
+    )  # fmt: skip
+    assert shown.code == 0, shown.err
+    said = json.loads((tmp_path / "a/score.json").read_text())["explanation"]
+    assert said["method"] == "grad_cam"
+    maps = sorted(path.name for path in (tmp_path / "a").glob("explanation_*.nii.gz"))
+    page = (tmp_path / "a/report.html").read_text()
+    if said["hidden"]:  # a network of two epochs may well say nothing of its own
+        assert maps == []
+        assert "is not shown" in page
+    else:
+        assert maps == ["explanation_post.nii.gz", "explanation_pre.nii.gz"]
+        assert "not where tumour is" in page
+    plain = radresp(
+        "score", new_case(network), "--model", network / "model", "-o", tmp_path / "b",
+        "--explain", "grad_cam", "--json",
+    )  # fmt: skip
+    assert (plain.code, plain.json["error"]["code"]) == (7, "NO_NETWORK")
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    sent = radresp("export", network / "fused", "-o", tmp_path / "out", "--json")
+    assert sent.code == 0, sent.err
+    assert sent.json["onnx_difference"] <= 1e-4
+    written = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*")}
+    assert written >= {"network.onnx", "bundle/LICENSE", "bundle/configs/metadata.json"}
