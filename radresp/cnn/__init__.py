@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from radresp.cnn.bundle import BundleFacts, bundle_members
     from radresp.cnn.checkpoint import Folder
     from radresp.cnn.device import Device, choose_device, launch_of
-    from radresp.cnn.explain import Explanation, as_volume, explain, masked
+    from radresp.cnn.explain import Explanation, as_volume, masked
+    from radresp.cnn.fast import fast_for_cpu
     from radresp.cnn.network import SiameseNet
     from radresp.cnn.onnx_export import check_onnx, export_onnx
     from radresp.cnn.predict import class_log_odds, probabilities, residual_score
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from radresp.cnn.training import Fitted, fit_network
     from radresp.cnn.weights import (
         dump_network,
-        fast_for_cpu,
         load_encoder,
         network_card,
         restore_network,
@@ -45,9 +45,8 @@ _LATER = {
     "choose_device": "device",
     "class_log_odds": "predict",
     "dump_network": "weights",
-    "explain": "explain",
     "export_onnx": "onnx_export",
-    "fast_for_cpu": "weights",
+    "fast_for_cpu": "fast",
     "fit_network": "training",
     "launch_of": "device",
     "load_encoder": "weights",
@@ -76,7 +75,6 @@ __all__ = [
     "choose_device",
     "class_log_odds",
     "dump_network",
-    "explain",
     "export_onnx",
     "fast_for_cpu",
     "fit_network",

@@ -65,7 +65,7 @@ class Explanation:
         How far the shares of integrated gradients are from the score less that of the baseline,
         log-odds.
     agreement : mapping of str to float
-        Mean absolute rank correlation, 0-1, inside the bed, of each visit's map with the maps of
+        Mean rank correlation, -1 to 1, inside the bed, of each visit's map with the maps of
         networks with random weights; NaN where the map is flat.
     settings : Explain
         How it was made.
@@ -96,7 +96,7 @@ class Explanation:
         if self.insane:
             worst = max(size for size in self.agreement.values() if not math.isnan(size))
             return (
-                "networks with random weights draw the same map (mean absolute rank correlation "
+                "networks with random weights draw the same map (mean rank correlation "
                 f"{worst:.2f}; {self.settings.survival:g} or more is too alike)"
             )
         error = self.completeness_error
@@ -148,8 +148,9 @@ def explain(
     with torch.inference_mode():
         score = float(question.score(question.images[None]))
     traced = METHODS[method](question, chosen)
-    # A few steps are enough to see whether a map is any other than a random one.
-    quick = chosen.model_copy(update={"most_steps": chosen.steps})
+    # Ranks need fewer points than shares that add up.
+    few = max(4, chosen.steps // 4)
+    quick = chosen.model_copy(update={"steps": few, "most_steps": few})
     sizes = random_agreement(
         traced.maps,
         lambda other: METHODS[method](replace(question, net=other), quick).maps,

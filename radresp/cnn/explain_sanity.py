@@ -2,9 +2,11 @@
 
 Source: the test of Adebayo 2018. All weights are drawn anew as before training, the map is made
 again, and the ranks of both are compared inside the bed, where it is read. An edge detector comes
-out the same; what was learned does not. One draw says little, since maps of few independent cells
-agree by chance, so several are made and the mean size of their rank correlations counts; its sign
-does not, since a random network may give the same picture upside down.
+out the same; what was learned does not. One draw says little: maps of few independent cells agree
+by chance, and a conspicuous voxel stands out in every network, for one class or for the other as
+the draw will have it. So several are made, and the mean of their signed rank correlations counts.
+
+When to use: on every map. To pass is necessary and not enough; noise passes too.
 """
 
 from __future__ import annotations
@@ -47,29 +49,29 @@ def random_agreement(
     Returns
     -------
     tuple of float
-        Mean absolute rank correlation of each visit, 0 to 1; NaN where its map is flat, as it is
-        of a visit that is not there.
+        Mean rank correlation of each visit, -1 to 1; NaN where its map is flat, as that of a visit
+        that is not there.
     """
-    sizes = []
+    found = []
     for draw in range(draws):
         others = map_of(randomised(net, seed + draw))
         pairs = zip(maps, others, strict=True)
-        sizes.append([rank_agreement(one[inside], other[inside]) for one, other in pairs])
-    return tuple(float(size) for size in np.mean(sizes, axis=0))
+        found.append([rank_agreement(one[inside], other[inside]) for one, other in pairs])
+    return tuple(float(mean) for mean in np.mean(found, axis=0))
 
 
 def rank_agreement(one: Floats, other: Floats) -> float:
-    """Size of the rank correlation of two maps: 0 where the second is flat, NaN where the first is.
+    """Rank correlation of two maps: 0 where the second is flat, NaN where the first is.
 
     Examples
     --------
     >>> ramp = np.arange(5, dtype=np.float32)
     >>> round(rank_agreement(ramp, -(ramp**3)), 6), rank_agreement(ramp, 0 * ramp)
-    (1.0, 0.0)
+    (-1.0, 0.0)
     """
     if one.size < 2 or np.ptp(one) == 0:
         return float("nan")
-    return 0.0 if np.ptp(other) == 0 else abs(float(spearmanr(one, other).statistic))
+    return 0.0 if np.ptp(other) == 0 else float(spearmanr(one, other).statistic)
 
 
 def randomised(net: SiameseNet, seed: int) -> SiameseNet:

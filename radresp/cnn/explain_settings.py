@@ -33,12 +33,12 @@ class Explain(Settings):
         0, ge=0, le=5, description="Stages before the last one that Grad-CAM++ looks at."
     )
     margin_mm: float = Field(5.0, ge=0, le=50, description="Shown around the bed, mm.")
-    draws: int = Field(5, ge=1, le=100, description="Networks with random weights to compare with.")
+    draws: int = Field(8, ge=1, le=100, description="Networks with random weights to compare with.")
     survival: float = Field(
         0.5,
         gt=0,
         le=1,
-        description="Mean size of the rank correlation with maps of random networks, 0-1, from "
-        "which on a map counts as one of the images and not of what was learned.",
+        description="Mean rank correlation with maps of random networks, 0-1, from which on a map "
+        "counts as one that any network draws.",
     )
     seed: int = Field(0, ge=0, description="Seed of the random weights.")

@@ -1,10 +1,10 @@
 """The network as it answers fastest on a CPU without answering otherwise.
 
 Source: measured, `scripts/bench/cnn.py`; figures in docs/reference/cnn.md. Weights in
-``channels_last_3d`` cost nothing and save up to a quarter; a second thread waits at every layer for
-the first, which takes fifty times as long whenever anything else runs. bfloat16 would save a
-further third and moves probabilities by up to 0.003, so that a case beside a threshold could be
-answered otherwise on another machine.
+``channels_last_3d`` cost nothing and save up to a fifth; a second thread waits at every layer for
+the first, and takes several times as long whenever anything else runs. bfloat16 would save a third
+and moves probabilities by up to 0.002, so that a case beside a threshold could be answered
+otherwise on another machine.
 
 When to use: before answering on a CPU, never on a network that learns on a GPU.
 """

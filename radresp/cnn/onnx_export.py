@@ -5,7 +5,7 @@ probabilities, not logits, takes any number of cases, and carries its weights wi
 asks for others beside it is refused, since reading one would open any path it names. Where a node
 came from in the source is left out, so that the same network gives the same bytes on any machine.
 
-When to use: to serve a network elsewhere. Here torch itself is not slower (docs/reference/cnn.md).
+When to use: to serve a network elsewhere. Here torch itself is faster (docs/reference/cnn.md).
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Cnn(Settings):
     )
     deterministic: bool = Field(True, description="Only operations that repeat exactly.")
     members: int = Field(1, ge=1, le=20, description="Networks trained and averaged.")
-    folds: int = Field(5, ge=2, le=20, description="Folds of the out-of-fold predictions.")
+    folds: int = Field(5, ge=3, le=20, description="Folds of the out-of-fold predictions.")
     encoder_weights: str | None = Field(
         None, description="safetensors file with weights of a trained encoder to start from."
     )

@@ -82,7 +82,10 @@ def explain_score(scored: Scored, scoring: ScoringModel, method: str) -> Explain
             action="leave out --explain; score.json names the features that drove the answer",
             case=scored.score.case_id,
         )
-    found = cnn.explain(
+    # Not at the top: a model without a network is answered where torch is not installed.
+    from radresp.cnn.explain import explain
+
+    found = explain(
         network.net,
         cnn.inputs_of(patch),
         classes=network.classes,

@@ -27,7 +27,9 @@ PLAN = """\
 registration: {method: rigid_mi}
 registration_dwi: {method: header}
 classifier:
-  settings: {outer_folds: 3, repeats: 1, inner_folds: 3, ensemble: 20, min_per_class: 5}
+  settings: {outer_folds: 3, repeats: 1, inner_folds: 3, inner_repeats: 1, ensemble: 20,
+             min_per_class: 5}
+evaluation: {permutations: 0, bootstrap: 100}
 """
 SCORE_KEYS = {
     "intended_use", "case_id", "endpoint", "p_ccr", "interval", "classes", "decision", "reasons",
@@ -554,7 +556,7 @@ def test_series_tells_what_is_in_the_folder() -> None:
 
 CNN = """\
 cnn: {patch: {size: [16, 16, 8], spacing_mm: [5.0, 5.0, 8.0]}, width: 4, levels: 2, epochs: 2,
-      batch: 8, folds: 2}
+      batch: 8, folds: 3}
 """
 
 
