@@ -1,6 +1,7 @@
 """A bundle is what MONAI's tools expect, and answers as the network it was made from."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from monai.data import MetaTensor
 
 from radresp.cnn.bundle import BundleFacts, bundle_members
 from radresp.cnn.bundle_parts import PARTS, BundleNet, PatchReader, packed
+from radresp.cnn.fast import threads
 from radresp.cnn.inputs import Inputs, inputs_of
 from radresp.cnn.network import SiameseNet
 from radresp.cnn.predict import class_log_odds, probabilities
@@ -52,6 +54,12 @@ KINDS = {
     "integer": {int},
     "number": {int, float},
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    with threads(1):
+        yield
 
 
 def network() -> SiameseNet:
@@ -248,7 +256,12 @@ def test_running_the_bundle_gives_the_probabilities_of_the_network(folder, tmp_p
     }
     program = f"from monai.bundle import run; run(**{call!r})"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads((tmp_path / "result/probabilities.json").read_text())

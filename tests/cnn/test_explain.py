@@ -24,6 +24,7 @@ from radresp.cnn.explain_maps import (
 )
 from radresp.cnn.explain_sanity import random_agreement, randomised
 from radresp.cnn.explain_settings import Explain
+from radresp.cnn.fast import threads
 from radresp.cnn.inputs import Inputs
 from radresp.cnn.network import Answers, SiameseNet
 from radresp.cnn.settings import Cnn, PatchSettings
@@ -40,10 +41,8 @@ METHODS = ("integrated_gradients", "grad_cam", "occlusion")
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with threads(1):
+        yield
 
 
 class Weighted(nn.Module):

@@ -14,7 +14,7 @@ import onnx
 import torch
 
 from radresp.cnn import onnx_export
-from radresp.cnn.fast import fast_for_cpu
+from radresp.cnn.fast import fast_for_cpu, threads
 from radresp.cnn.inputs import Inputs
 from radresp.cnn.network import SiameseNet
 from radresp.cnn.onnx_export import check_onnx, export_onnx, load_onnx, serve
@@ -22,6 +22,12 @@ from radresp.cnn.settings import Cnn, PatchSettings
 from radresp.errors import ModelError
 
 SMALL = Cnn(width=4, levels=2, patch=PatchSettings(size=(16, 16, 8)))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    with threads(1):
+        yield
 
 
 def network(cnn: Cnn = SMALL, classes: int = 2, seed: int = 0) -> SiameseNet:
@@ -46,7 +52,6 @@ def case(seed: int = 0, *, bed: bool = True) -> Inputs:
 
 @pytest.fixture(scope="module")
 def exported() -> tuple[SiameseNet, bytes]:
-    torch.set_num_threads(1)
     net = network()
     return net, export_onnx(net, SMALL)
 

@@ -31,6 +31,12 @@ SMALL = Cnn(width=4, levels=2, patch=PatchSettings(size=(16, 16, 8)))
 CLASSES = ("complete", "residual")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    with threads(1):
+        yield
+
+
 def network(seed: int = 0, cnn: Cnn = SMALL, classes: int = 2) -> SiameseNet:
     torch.manual_seed(seed)
     net = SiameseNet(cnn, classes).eval()
