@@ -11,11 +11,12 @@ READY := $(VENV)/.ready-$(PINS)
 demo: $(READY)
 	$(BIN)/radresp demo -o demo_output --workers $(WORKERS)
 
+# One thread a worker: a second one that waits for a busy core costs many times what it gains.
 test: $(READY)
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --doctest-modules radresp tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --doctest-modules radresp tests
 
 test-all: $(READY)
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not gpu" --doctest-modules radresp tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not gpu" --doctest-modules radresp tests
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from radresp.classify import METHODS
 from radresp.classify.cross_validation import (
@@ -23,7 +26,26 @@ from radresp.classify.table import RESIDUAL, check_table
 from radresp.classify.tuning import patient_folds, possible_folds, seed_of
 from radresp.errors import PlanError
 
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
 
+
+def _on_one_thread(verb: Callable[Given, Answer]) -> Callable[Given, Answer]:
+    """The verb with one thread for linear algebra.
+
+    Tables are small: a second thread gains little, costs many times that where its core is busy,
+    and may round differently.
+    """
+
+    @wraps(verb)
+    def alone(*args: Given.args, **kwargs: Given.kwargs) -> Answer:
+        with threadpool_limits(limits=1):
+            return verb(*args, **kwargs)
+
+    return alone
+
+
+@_on_one_thread
 def fit(
     x: pd.DataFrame,
     y: pd.Series,
@@ -72,6 +94,7 @@ def fit(
     return fit_table(name, method, settings, table, endpoint=endpoint, seed=seed)
 
 
+@_on_one_thread
 def cross_validate(
     x: pd.DataFrame,
     y: pd.Series,
@@ -138,6 +161,7 @@ def draw_folds(y: pd.Series, groups: pd.Series, folds: int, *, seed: int) -> pd.
     return pd.Series(patient_folds(labels, patients, number, seed_of(seed, 0, 0)), index=index)
 
 
+@_on_one_thread
 def leave_one_site_out(
     x: pd.DataFrame,
     y: pd.Series,
@@ -164,6 +188,7 @@ def leave_one_site_out(
     return leave_one_site_out_table(name, method, settings, table, seed=seed, progress=progress)
 
 
+@_on_one_thread
 def permute(
     x: pd.DataFrame,
     y: pd.Series,

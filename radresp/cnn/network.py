@@ -24,13 +24,12 @@ from monai.networks.nets.densenet import _DenseBlock
 from torch import Tensor, nn
 
 from radresp.cnn.inputs import PLANES, SEQUENCES, VISITS
-from radresp.cnn.settings import Cnn
+from radresp.cnn.settings import GROUPS, Cnn
 
-_GROUPS = 4
 _INSIDE = 0.5
 """Share of the fullest cell from which on a cell counts as bed."""
 _FAR = 1e4
-_NORM = ("group", {"num_groups": _GROUPS})
+_NORM = ("group", {"num_groups": GROUPS})
 
 
 class Answers(NamedTuple):
@@ -173,12 +172,12 @@ def block(kind: str, channels: int) -> nn.Module:
         layers=2,
         in_channels=channels,
         bn_size=2,
-        growth_rate=max(channels // 2, _GROUPS),
+        growth_rate=max(channels // 2, GROUPS),
         dropout_prob=0.0,
         act="LEAKYRELU",
         norm=_NORM,
     )
-    grown = channels + 2 * max(channels // 2, _GROUPS)
+    grown = channels + 2 * max(channels // 2, GROUPS)
     return nn.Sequential(dense, nn.Conv3d(grown, channels, 1))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from radresp.cnn.fast import threads
 from radresp.cnn.inputs import Inputs
 from radresp.cnn.network import SiameseNet
 
@@ -33,7 +34,8 @@ def class_log_odds(
     """
     net = net.to(device).eval()
     found = []
-    with torch.inference_mode():
+    # One case is too little for a second thread, which would wait for a busy core.
+    with threads(1), torch.inference_mode():
         for start in range(0, len(cases), batch):
             part = cases[start : start + batch]
             images = torch.from_numpy(np.stack([one.images for one in part])).to(device)

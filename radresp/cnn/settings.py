@@ -5,12 +5,14 @@ Light: a plan can be read, and a model without a CNN scored, where torch is not 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from radresp.core import Settings
 
+GROUPS = 4
+"""Groups of channels that are normalised together."""
 Positive = Annotated[float, Field(gt=0, le=1000)]
 Voxels = Annotated[int, Field(ge=8, le=256)]
 
@@ -83,3 +85,10 @@ class Cnn(Settings):
     encoder_weights: str | None = Field(
         None, description="safetensors file with weights of a trained encoder to start from."
     )
+
+    @model_validator(mode="after")
+    def _grouped(self) -> Self:
+        smallest = 2 * GROUPS if self.encoder == "seresnet" else GROUPS
+        if self.width % smallest:
+            raise ValueError(f"width must be a multiple of {smallest} for {self.encoder}")
+        return self
