@@ -173,6 +173,7 @@ REMARKS = {
     "P08": "A plan with a key or value this version does not know is MODEL_NEWER where a later "
     "radresp wrote it, else MODEL_FORMAT.",
     "P11": "In `radresp score`; a batch refuses the case with MISSING_INPUT, as row C08 promises.",
+    "P14": "A `gpu` test; no CUDA machine has run it yet.",
     "P15": "Between classifier and manifest as within the classifier; the endpoint too.",
     "L01": "Hashes of PatientID are compared by `radresp check` (C07), images again here.",
     "L05": "No figure is given for a fold alone: all are of pooled predictions.",

@@ -125,7 +125,7 @@ def test_an_epoch_is_the_same_whoever_draws_it() -> None:
 # Stopping
 
 
-def test_a_loss_that_is_no_number_stops_with_the_epoch_and_the_last_good_checkpoint(
+def test_l18_a_loss_that_is_no_number_stops_with_the_epoch_and_the_last_good_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Row L18."""
