@@ -127,10 +127,17 @@ def _figures(evaluation: Mapping[str, Any]) -> list[str]:
     if fusion:
         lead = fusion["differences"]["fused - imaging"]["auc"]
         lines.append(
-            f"- images and clinical values together: AUC {value_line(fusion['fused']['auc'])}, "
+            f"- {_together(fusion)}: AUC {value_line(fusion['fused']['auc'])}, "
             f"{value_line(lead, sign='+')} against images alone"
         )
     return lines
+
+
+def _together(fusion: Mapping[str, Any]) -> str:
+    """The sources of a stack, in words."""
+    named = {"clinical": "clinical values", "cnn": "network"}
+    others = [said for name, said in named.items() if name in fusion]
+    return f"images{', ' if len(others) > 1 else ' and '}{' and '.join(others)} together"
 
 
 def _beside(baseline: Mapping[str, Any]) -> str:
