@@ -4,6 +4,8 @@ Source: nested cross-validation (Varma & Simon 2006), repeated, with whole patie
 one fold a hospital, which asks how a model fares where it has not been trained. Everything is
 learned inside the fold: harmonisation, choice of columns, filling of gaps, scale, hyper-parameters,
 calibration, conformal scores and the extent of the training cases.
+
+Longer than most: what is kept of an evaluation is described where it is made.
 """
 
 from __future__ import annotations
@@ -18,15 +20,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from radresp.classify.conformal import OUTCOMES
+from radresp.classify.fold_record import fewer_folds, merged, record_of, summary
 from radresp.classify.prediction import may_fill
 from radresp.classify.preparation import Preparation
-from radresp.classify.selection import ColumnSelector
 from radresp.classify.settings import ClassifierSettings
 from radresp.classify.support import Support
-from radresp.classify.table import RESIDUAL, Floats, TrainingTable, listed
+from radresp.classify.table import RESIDUAL, Floats, TrainingTable
 from radresp.classify.training import Heads, train_heads
 from radresp.classify.tuning import Method, patient_folds, possible_folds, seed_of
-from radresp.core import Note, NoteKind, Step
+from radresp.core import Step
 from radresp.errors import CohortError
 
 Progress = Callable[[int, int], None]
@@ -139,7 +141,10 @@ def cross_validate_table(
         ]
     )
     found = _out_of_fold(name, method, settings, table, fold_of, seed, progress)
-    return found if number == settings.outer_folds else _with_fewer(found, number, settings)
+    if number == settings.outer_folds:
+        return found
+    notes = (*found.step.notes, fewer_folds(number, settings))
+    return replace(found, step=replace(found.step, notes=notes))
 
 
 def leave_one_site_out_table(
@@ -210,9 +215,9 @@ def _out_of_fold(
         notes.extend(heads.notes)
         if progress is not None:
             progress(done, len(places))
-    notes += _summary(found.chosen)
+    notes += summary(found.chosen)
     seconds = time.perf_counter() - start
-    step = Step("classify", name, settings.model_dump(mode="json"), seconds, _merged(notes))
+    step = Step("classify", name, settings.model_dump(mode="json"), seconds, merged(notes))
     return found.out_of_fold(fold_of, step)
 
 
@@ -251,7 +256,7 @@ class _Gathered:
             complete = 1 - heads.doubted.probability(margins)
             self.pseudo[repeat, test] = np.where(self.doubted[test], complete, np.nan)
         self.parts.append(Part(repeat, test, heads.platt.log_odds(heads.scores), log_odds))
-        self.chosen.append(_record(table, heads, test, repeat, fold))
+        self.chosen.append(record_of(table, heads, test, repeat, fold))
 
     def out_of_fold(self, fold_of: NDArray[np.int64], step: Step) -> OutOfFold:
         """Everything as frames."""
@@ -310,74 +315,3 @@ def check_disjoint(train: NDArray[Any], test: NDArray[Any]) -> None:
     """
     if np.intersect1d(train, test).size:
         raise AssertionError("a patient stands in training and test fold")
-
-
-def _record(
-    table: TrainingTable, heads: Heads, test: NDArray[np.bool_], repeat: int, fold: int
-) -> dict[str, Any]:
-    selector: ColumnSelector = heads.residual[0]
-    columns = np.array(table.columns)
-    selected = heads.selected()
-    whole = np.ptp(np.nan_to_num(table.x), axis=0) == 0
-    record: dict[str, Any] = {
-        "repeat": repeat,
-        "fold": fold,
-        "train": int((~test).sum()),
-        "test": int(test.sum()),
-        "test_residual": int(table.residual[test].sum()),
-        **heads.candidate.record(),
-        "slope": heads.platt.slope,
-        "intercept": heads.platt.intercept,
-        "selected": columns[selector.get_support()].tolist(),
-        "constant_in_fold": columns[selector.constant_ & ~whole].tolist(),
-        "test_cases_imputed": int(np.isnan(table.x[np.ix_(test, selected)]).any(axis=1).sum()),
-    }
-    if heads.subtype_candidate is not None:
-        record["subtype"] = heads.subtype_candidate.record()
-    return record
-
-
-def _with_fewer(found: OutOfFold, folds: int, settings: ClassifierSettings) -> OutOfFold:
-    note = Note(
-        NoteKind.INFO,
-        "FOLDS_REDUCED",
-        f"{folds} outer folds",
-        f"{settings.outer_folds}",
-        "the rarer outcome has no more patients",
-    )
-    return replace(found, step=replace(found.step, notes=(*found.step.notes, note)))
-
-
-def _summary(chosen: list[dict[str, Any]]) -> list[Note]:
-    notes = []
-    imputed = sum(record["test_cases_imputed"] for record in chosen)
-    if imputed:
-        notes.append(
-            Note(
-                NoteKind.WARNING,
-                "TEST_CASE_IMPUTED",
-                f"{imputed} out-of-fold probabilities rest on an imputed value",
-                "",
-                "scoring would abstain from these cases",
-            )
-        )
-    constant = sorted({name for record in chosen for name in record["constant_in_fold"]})
-    if constant:
-        found = f"{len(constant)} columns constant in some fold: {listed(constant)}"
-        notes.append(Note(NoteKind.FIX, "FEATURE_CONSTANT", found, "", "dropped in that fold"))
-    return notes
-
-
-def _merged(notes: list[Note]) -> tuple[Note, ...]:
-    """Each note once; repeats of a fold's warning are counted, not listed."""
-    counts: dict[Note, int] = {}
-    for note in notes:
-        counts[note] = counts.get(note, 0) + 1
-    return tuple(
-        note
-        if count == 1
-        else Note(
-            note.kind, note.code, f"{note.found} (in {count} folds)", note.expected, note.action
-        )
-        for note, count in counts.items()
-    )

@@ -3,6 +3,8 @@
 Source: fault catalogue 2.10. A table that passes holds finite numbers or honest gaps, one label a
 patient, at least two outcomes with enough patients, and no row twice. Rows are sorted by case id
 and columns by name, so the order of a file never changes a result.
+
+Longer than most: every reason to refuse a table stands here, in the order of the checks.
 """
 
 from __future__ import annotations

@@ -59,18 +59,10 @@ def describe_all(
             y, [1 - one[classify.RESIDUAL].to_numpy() for one in out_of_fold.per_repeat], folds
         ),
         "decisions": decisions(y, out_of_fold, groups, decision, seed),
-        "pseudo_residual": pseudo_residual(table, out_of_fold, rules, seed),
-        "subgroups": {
-            name: evaluate.describe_groups(
-                y,
-                p,
-                labels.reindex(cases).fillna("").tolist(),
-                groups,
-                seed=seed,
-                minimum=rules.minimum_events,
-            )
-            for name, labels in table.strata.items()
-        },
+        "pseudo_residual": pseudo_residual(
+            y, out_of_fold.pseudo.to_numpy(), table.doubted_of(cases), groups, rules, seed
+        ),
+        "subgroups": subgroups(table, cases, y, p, groups, rules, seed),
         "sample_size": sample_size(table.x.shape[1], float(y.mean()), figures),
         "external_validation": "none",
     }
@@ -149,12 +141,26 @@ def mean_rates(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def pseudo_residual(
-    table: TrainingTable, out_of_fold: classify.OutOfFold, rules: EvaluationRules, seed: int
+    y: np.ndarray,
+    p: np.ndarray,
+    doubted: np.ndarray,
+    groups: np.ndarray,
+    rules: EvaluationRules,
+    seed: int,
 ) -> dict[str, Any]:
-    """Among cases read as nCR or iCR: how many were none, and whether the model knew."""
-    cases = out_of_fold.p.index
-    doubted = table.doubted.reindex(cases).fillna(False).to_numpy(bool)
-    y, p = table.complete.loc[cases].to_numpy(), out_of_fold.pseudo.to_numpy()
+    """Among cases read as nCR or iCR: how many were none, and whether the model knew.
+
+    Parameters
+    ----------
+    y, doubted : ndarray of bool, shape (cases,)
+        Complete response, and such a reading.
+    p : ndarray of shape (cases,)
+        Probability of a complete response given such a reading; NaN where there is none.
+    groups : ndarray of shape (cases,)
+        Patient of each case.
+    rules, seed
+        Fewest events and bootstrap.
+    """
     found: dict[str, Any] = {
         "condition": "read as nCR or iCR",
         "read": int(doubted.sum()),
@@ -162,9 +168,31 @@ def pseudo_residual(
     }
     known = doubted & np.isfinite(p)
     if not known.any():
-        return found | {"reason": "too few cases with such a reading and a known outcome"}
-    groups = table.groups.loc[cases].to_numpy()
+        return found | {"reason": "too few cases were read so, here or in training"}
     return found | {"figures": figures_of(y[known], p[known], groups[known], rules, seed)}
+
+
+def subgroups(
+    table: TrainingTable,
+    cases: pd.Index,
+    y: np.ndarray,
+    p: np.ndarray,
+    groups: np.ndarray,
+    rules: EvaluationRules,
+    seed: int,
+) -> dict[str, Any]:
+    """Figures of some cases by regimen, site, scanner, reader call and kind of reference."""
+    return {
+        name: evaluate.describe_groups(
+            y,
+            p,
+            labels.reindex(cases).fillna("").tolist(),
+            groups,
+            seed=seed,
+            minimum=rules.minimum_events,
+        )
+        for name, labels in table.strata.items()
+    }
 
 
 def by_site(

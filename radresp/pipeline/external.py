@@ -23,7 +23,13 @@ from radresp.notice import INTENDED_USE
 from radresp.pipeline.acquisition import outside_protocol
 from radresp.pipeline.decide import decide
 from radresp.pipeline.evaluation_rules import EvaluationRules
-from radresp.pipeline.evidence import coverage, figures_of, mean_rates
+from radresp.pipeline.evidence import (
+    coverage,
+    figures_of,
+    mean_rates,
+    pseudo_residual,
+    subgroups,
+)
 from radresp.pipeline.learning_table import CALLS, TrainingTable
 from radresp.pipeline.model_card import value_line
 from radresp.pipeline.records import record_path
@@ -136,8 +142,18 @@ def judge(
         "roc": evaluate.roc_points(everyone.y[has], everyone.p[has]),
         "decisions": _decisions(everyone, has, kept, scoring),
         "prevalence": {"training": scoring.imaging.prevalence, "here": float(everyone.y.mean())},
-        "pseudo_residual": _pseudo(everyone),
-        "subgroups": everyone.subgroups(has),
+        "pseudo_residual": pseudo_residual(
+            everyone.y, everyone.p_pseudo, everyone.doubted, everyone.groups, rules, seed
+        ),
+        "subgroups": subgroups(
+            table,
+            predictions.index[has],
+            everyone.y[has],
+            everyone.p[has],
+            everyone.groups[has],
+            rules,
+            seed,
+        ),
         "baselines": _alone(everyone, has),
         "external_validation": "this evaluation",
         "looks": looks,
@@ -157,26 +173,12 @@ class Cases:
         self.y = table.complete.loc[order].to_numpy()
         self.p = predictions["p_ccr"].to_numpy(float)
         self.groups = table.groups.loc[order].to_numpy()
-        self.doubted = table.doubted.reindex(order).fillna(False).to_numpy(bool)
+        self.p_pseudo = predictions["p_pseudo_residual_given_non_ccr"].to_numpy(float)
+        self.doubted = table.doubted_of(order)
 
-    def figures(self, rows: NDArray[np.bool_], p: Floats | None = None) -> dict[str, Any]:
+    def figures(self, rows: NDArray[np.bool_]) -> dict[str, Any]:
         """Discrimination, calibration and utility of some cases."""
-        of = self.p if p is None else p
-        return figures_of(self.y[rows], of[rows], self.groups[rows], self.rules, self.seed)
-
-    def subgroups(self, rows: NDArray[np.bool_]) -> dict[str, Any]:
-        """The same by regimen, site, scanner, reader call and reference."""
-        return {
-            name: evaluate.describe_groups(
-                self.y[rows],
-                self.p[rows],
-                labels.reindex(self.predictions.index).fillna("")[rows].tolist(),
-                self.groups[rows],
-                seed=self.seed,
-                minimum=self.rules.minimum_events,
-            )
-            for name, labels in self.table.strata.items()
-        }
+        return figures_of(self.y[rows], self.p[rows], self.groups[rows], self.rules, self.seed)
 
 
 def _decisions(
@@ -227,20 +229,6 @@ def _row(
         "decision": str(decision),
         "reasons": "; ".join(reasons),
     }
-
-
-def _pseudo(cases: Cases) -> dict[str, Any]:
-    """Among cases read as nCR or iCR: how many were none, and whether the model knew."""
-    p = cases.predictions["p_pseudo_residual_given_non_ccr"].to_numpy(float)
-    known = cases.doubted & np.isfinite(p)
-    found: dict[str, Any] = {
-        "condition": "read as nCR or iCR",
-        "read": int(cases.doubted.sum()),
-        "pseudo_residual": int(cases.y[cases.doubted].sum()),
-    }
-    if not known.any():
-        return found | {"reason": "the model gives no such probability, or no case was read so"}
-    return found | {"figures": cases.figures(known, p)}
 
 
 def _alone(cases: Cases, has: NDArray[np.bool_]) -> dict[str, Any]:

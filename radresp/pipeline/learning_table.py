@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from radresp import classify, io
 from radresp.core import Note
@@ -73,6 +75,10 @@ class TrainingTable:
         if calls is None:
             return pd.Series(False, index=self.y.index)
         return calls.isin(NOT_COMPLETE)
+
+    def doubted_of(self, cases: pd.Index) -> NDArray[np.bool_]:
+        """The same for some cases, in their order."""
+        return np.asarray(self.doubted.reindex(cases, fill_value=False), dtype=bool)
 
 
 def join_outcomes(

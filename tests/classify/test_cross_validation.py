@@ -195,3 +195,17 @@ def test_canary_over_many_draws_is_one_half_on_average() -> None:
         found = cross_validate(x, y, groups, ElasticNet(), seed=seed)
         areas.append(auc(complete(y, found), found.p_ccr))
     assert np.mean(areas) == pytest.approx(0.5, abs=3 * 0.11 / np.sqrt(20))
+
+
+def test_a_doubted_reading_has_a_calibration_of_its_own() -> None:
+    """Exactly the doubted cases get one, and it answers to the share among such readings."""
+    x, y, groups = make_table(n=240)
+    rng = np.random.default_rng(3)
+    residual = (y == "residual").to_numpy()
+    doubted = pd.Series(residual ^ (rng.random(240) < 0.25), index=y.index)
+    found = cross_validate(x, y, groups, QUICK, seed=1, doubted=doubted)
+    assert found.pseudo.notna().equals(doubted.loc[found.pseudo.index])
+    known = found.pseudo.dropna()
+    share = float((y.loc[known.index] != "residual").mean())
+    assert known.mean() == pytest.approx(share, abs=0.05)
+    assert found.p_ccr[known.index].mean() > known.mean() + 0.03
