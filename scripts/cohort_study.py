@@ -55,7 +55,7 @@ def main() -> None:
         scoring = pipeline.open_model(folder)
         doubts = pipeline.doubts_of(new.x.index, asked.new_features, scoring)
         rules = plan.evaluation.model_copy(update={"minimum_events": 10})
-        found[name] = judge(new, scoring, doubts, rules, None)
+        found[name] = judge(new, scoring, doubts, rules)
     lines += quality(found, new, oracle)
     lines += released(found, new)
     text = "\n".join(lines)

@@ -51,7 +51,7 @@ class Judged:
     Parameters
     ----------
     evaluation : mapping
-        The content of ``evaluation.json``.
+        The content of ``evaluation.json``; ``looks`` is filled in by whoever counts them.
     predictions : DataFrame
         One row a case: probability, interval, fit, decision, reasons, outcome.
     """
@@ -88,7 +88,6 @@ def judge(
     scoring: ScoringModel,
     doubts: Mapping[str, tuple[str, ...]],
     rules: EvaluationRules,
-    looks: int | None,
     scores: Mapping[str, pd.Series] | None = None,
 ) -> Judged:
     """Score every case and compare with what was found.
@@ -103,8 +102,6 @@ def judge(
         Reasons beyond the features to abstain from a case: protocol, failed checks.
     rules : EvaluationRules
         Fewest events and bootstrap draws.
-    looks : int or None
-        How often these cases were looked at with this model.
     scores : mapping of str to Series, optional
         What sources of another kind, such as a network, say of the cases.
 
@@ -156,7 +153,7 @@ def judge(
         ),
         "baselines": _alone(everyone, has),
         "external_validation": "this evaluation",
-        "looks": looks,
+        "looks": None,
         "notes": [note.record() for note in dict.fromkeys(table.notes)],
     }
     return Judged(evaluation, predictions)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from radresp import io
 from radresp.core import Note, NoteKind
-from radresp.errors import PlanError
+from radresp.errors import CohortError, PlanError
 from radresp.pipeline.cohort import counted, extract_cohort
 from radresp.pipeline.external import Judged, doubts_of, judge
 from radresp.pipeline.learning_table import TrainingTable, join_outcomes
@@ -97,12 +97,14 @@ def evaluate_model(
     features = _features(source, folder, scoring, given, workers, stage)
     table = _table(source, features, given)
     _check_unmet(table, features, scoring)
-    looks = io.count_look(model, {str(case): str(label) for case, label in table.y.items()})
     rules = scoring.plan.evaluation.model_copy(update={"minimum_events": minimum_events})
     doubts = doubts_of(map(str, table.x.index), features.parent, scoring)
     noted = _noted(table, scoring, model)
     scores = _network_scores(noted, source, folder, scoring, given, workers, stage)
-    return judge(noted, scoring, doubts, rules, looks, scores), scoring
+    judged = judge(noted, scoring, doubts, rules, scores)
+    # Counted once there is something to see: a refusal is no look.
+    looks = io.count_look(model, {str(case): str(label) for case, label in table.y.items()})
+    return replace(judged, evaluation={**judged.evaluation, "looks": looks}), scoring
 
 
 def _network_scores(
@@ -142,7 +144,17 @@ def _features(
     check_extractor(scoring.plan, scoring.manifest)
     cohort = io.load_cohort(source, given.root)
     watch = counted(stage("features", len(cohort.cases)), len(cohort.cases))
-    extract_cohort(cohort.cases, scoring.plan, folder / "features", workers=workers, watch=watch)
+    found = extract_cohort(
+        cohort.cases, scoring.plan, folder / "features", workers=workers, watch=watch
+    )
+    if not found.finished:
+        refusal = found.refused[0].refusal
+        raise CohortError(
+            "NO_CASES",
+            f"all {len(cohort.cases)} cases were refused, the first for {refusal and refusal.code}",
+            expected="at least one",
+            action=f"look into {folder.name}/features/status.jsonl",
+        )
     return folder / "features" / "features.parquet"
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from radresp import classify, io
-from radresp.core import Note
+from radresp.core import Note, NoteKind
 from radresp.errors import CohortError
 from radresp.pipeline.covariates import NAMES, covariates
 
@@ -121,10 +121,31 @@ def join_outcomes(
         y=pd.Series([labelled[case] for case in kept], index=kept),
         groups=pd.Series([outcomes.patients.get(case, case) for case in kept], index=kept),
         endpoint=outcomes.endpoint,
-        notes=outcomes.notes + (() if clinical is None else clinical.notes),
+        notes=(
+            *outcomes.notes,
+            *(() if clinical is None else clinical.notes),
+            *_lacking(labelled, features),
+        ),
         clinical=_covariates(kept, cells),
         control=None if control is None else _same_cases(control, kept),
         strata=_strata(kept, outcomes, cells),
+    )
+
+
+def _lacking(labelled: Mapping[str, str], features: pd.DataFrame) -> tuple[Note, ...]:
+    """Cases with an outcome that no figure speaks of: refused, or never extracted."""
+    lacking = sorted(case for case in labelled if case not in features.index)
+    if not lacking:
+        return ()
+    found = f"{len(lacking)} of {len(labelled)} cases with an outcome have no features"
+    return (
+        Note(
+            NoteKind.WARNING,
+            "WITHOUT_FEATURES",
+            f"{found}, first {lacking[0]}",
+            "features of every case",
+            "count them among the exclusions; status.jsonl of the extraction says why",
+        ),
     )
 
 

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from radresp.pipeline.cohort import counted
 from radresp.pipeline.evidence import describe_all
 from radresp.pipeline.learning_table import TrainingTable, join_outcomes
 from radresp.pipeline.model_card import figure_lines
-from radresp.pipeline.patches import SECTIONS, cut_cohort, load_inputs
+from radresp.pipeline.patches import SECTIONS, cut_cohort, load_inputs, patch_path
 from radresp.pipeline.plan import Plan
 from radresp.pipeline.results import CohortResult
 from radresp.pipeline.train import Stage, json_bytes
@@ -279,7 +280,7 @@ class _Run:
         """Train one network, or keep it, and score what it has not met."""
         place = self.place(duty.name)
         done = None if self.force else io.read_json(place / "done.json")
-        if isinstance(done, dict) and done.get("key") == self._key():
+        if isinstance(done, dict) and done.get("key") == self.key:
             return dict(done["record"])
         out = self.folds.isin(duty.left_out)
         fitted = cnn.fit_network(
@@ -309,7 +310,7 @@ class _Run:
             "history": list(fitted.history),
             "notes": [note.record() for note in fitted.notes if note.kind is not NoteKind.INFO],
         }
-        io.write_json(place / "done.json", {"key": self._key(), "record": record})
+        io.write_json(place / "done.json", {"key": self.key, "record": record})
         return record
 
     def _score(self, net: cnn.SiameseNet, cases: pd.Index, place: Path) -> None:
@@ -342,12 +343,13 @@ class _Run:
             if path.suffix in {".safetensors", ".json"} and path.name != "done.json"
         }
 
-    def _key(self) -> str:
-        """What a finished network depends on: plan, cases, folds and labels."""
-        parts = (
-            self.plan.sha256(*SECTIONS, "seed"),
-            *(f"{case}:{fold}:{self.table.y[str(case)]}" for case, fold in self.folds.items()),
-        )
+    @cached_property
+    def key(self) -> str:
+        """What a finished network depends on: plan, and patch, fold and label of every case."""
+        parts = [self.plan.sha256(*SECTIONS, "seed")]
+        for case, fold in self.folds.items():
+            patch = io.sha256_of(patch_path(str(case), self.folder))
+            parts.append(f"{case}:{fold}:{self.table.y[str(case)]}:{patch}")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

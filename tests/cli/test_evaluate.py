@@ -129,9 +129,11 @@ def test_few_events_give_no_auc_but_the_counts(home: Path, tmp_path: Path) -> No
 
 def test_another_endpoint_is_refused(home: Path, tmp_path: Path) -> None:
     cases = write(tmp_path / "other", n=40, seed=5, endpoint="sustained_cCR_24m")
+    before = tree(home / "model")
     shown = judge(home, cases, tmp_path / "out", "--json")
     assert (shown.code, shown.json["error"]["code"]) == (2, "ENDPOINT_MIXED")
     assert "pCR" in shown.json["error"]["found"]
+    assert tree(home / "model") == before  # nothing was seen, so it was no look
 
 
 def test_missing_columns_are_refused_by_name(home: Path, tmp_path: Path) -> None:
@@ -149,3 +151,15 @@ def test_training_cases_are_noticed_by_name(home: Path, tmp_path: Path) -> None:
     assert "IN_TRAINING_SET" in {note["code"] for note in found["notes"]}
     found = judge(home, home / "new", tmp_path / "new", "--json").json["evaluation"]
     assert "IN_TRAINING_SET" not in {note["code"] for note in found["notes"]}
+
+
+def test_cases_without_features_are_counted_not_forgotten(home: Path, tmp_path: Path) -> None:
+    cases = write(tmp_path / "gone", n=40, seed=8, first=700)
+    path = cases / "features.csv"
+    frame = pd.read_csv(path)
+    frame.iloc[3:].to_csv(path, index=False)
+    found = judge(home, cases, tmp_path / "out", "--json").json["evaluation"]
+    assert found["cases"] == 37
+    (note,) = [note for note in found["notes"] if note["code"] == "WITHOUT_FEATURES"]
+    assert note["found"].startswith("3 of 40")
+    assert "case_0700" in note["found"]

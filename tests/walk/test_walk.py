@@ -621,6 +621,10 @@ def test_a_finished_network_is_kept_and_a_damaged_one_refused(network: Path) -> 
     }
     assert radresp(*words).code == 0
     after = tree(network / "cnn")
+    keys = {
+        json.loads(p.read_text())["key"] for p in (network / "cnn/networks").glob("*/done.json")
+    }
+    assert len(keys) == 1
     assert {name for name, data in before.items() if after[name] != data} == set()
     (network / "cnn/scores.npz").write_bytes(b"not scores")
     shown = radresp(
