@@ -43,6 +43,7 @@ TOP = {
     "stability": "How `radresp stability` perturbs images and outlines.",
     "cnn": "The 3-D network (`pip install 'radresp[cnn]'`); {} asks for it with its defaults, "
     "which stand in configs/cnn.yaml.",
+    "explain": "How `radresp score --explain` traces the network's answer back to voxels.",
     "classifier": "What is trained.",
     "evaluation": "What the evaluation of a model looks at.",
     "decision": "When a case gets a word, and when to abstain.",

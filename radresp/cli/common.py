@@ -22,6 +22,7 @@ from radresp.notice import INTENDED_USE
 from radresp.pipeline import interrupt
 
 BAR_AFTER_SECONDS = 2.0
+_SHORT_S = 10.0
 
 
 class Progress(StrEnum):
@@ -252,13 +253,14 @@ class Ticker:
         def line(done: int, whole: int) -> None:
             if self._mode is Progress.LINES and _worth_a_line(done, whole):
                 seconds = time.monotonic() - started
-                typer.echo(f"[{done}/{whole}] {name} {seconds:.1f} s", err=True)
+                left = _time_left(seconds, done, whole)
+                typer.echo(f"[{done}/{whole}] {name} {seconds:.1f} s{left}", err=True)
 
         return line
 
     def cases(self, whole: int) -> Callable[[Any], None]:
         """Watch a cohort: a bar, or one plain line a finished case."""
-        done = 0
+        done, started = 0, time.monotonic()
         tick = self.stage("cases", whole) if self._bars is not None else None
 
         def watch(result: Any) -> None:
@@ -268,7 +270,8 @@ class Ticker:
                 tick(done, whole)
             elif self._mode is Progress.LINES:
                 word = result.refusal.code if result.refusal else "kept" if result.kept else "ok"
-                typer.echo(f"[{done}/{whole}] {result.case_id} {word}", err=True)
+                left = _time_left(time.monotonic() - started, done, whole)
+                typer.echo(f"[{done}/{whole}] {result.case_id} {word}{left}", err=True)
 
         return watch
 
@@ -278,6 +281,22 @@ def _resolve(mode: Progress) -> Progress:
         return mode
     dumb = os.environ.get("TERM") == "dumb" or any(os.environ.get(k) for k in ("CI", "NO_COLOR"))
     return Progress.BAR if sys.stderr.isatty() and not dumb else Progress.LINES
+
+
+def _time_left(seconds: float, done: int, whole: int) -> str:
+    """How long the rest takes if it goes on like this; nothing at the end or under ten seconds.
+
+    Examples
+    --------
+    >>> _time_left(60.0, 2, 10)
+    ', about 4 min left'
+    >>> _time_left(3.0, 2, 10), _time_left(60.0, 10, 10)
+    (', about 12 s left', '')
+    """
+    left = seconds / done * (whole - done) if done else 0.0
+    if left < _SHORT_S:
+        return ""
+    return f", about {left:.0f} s left" if left < 2 * 60 else f", about {left / 60:.0f} min left"
 
 
 def _worth_a_line(done: int, whole: int) -> bool:

@@ -21,10 +21,17 @@ if TYPE_CHECKING:
     from radresp.cnn.fast import fast_for_cpu
     from radresp.cnn.network import SiameseNet
     from radresp.cnn.onnx_export import check_onnx, export_onnx
-    from radresp.cnn.predict import class_log_odds, probabilities, residual_score
+    from radresp.cnn.predict import (
+        Said,
+        ask_network,
+        map_residual,
+        probabilities,
+        residual_score,
+    )
     from radresp.cnn.samples import Sample
     from radresp.cnn.training import Fitted, fit_network
     from radresp.cnn.weights import (
+        NetworkCard,
         dump_network,
         load_encoder,
         network_card,
@@ -37,24 +44,27 @@ _LATER = {
     "Explanation": "explain",
     "Fitted": "training",
     "Folder": "checkpoint",
+    "NetworkCard": "weights",
+    "Said": "predict",
     "Sample": "samples",
     "SiameseNet": "network",
     "as_volume": "explain",
+    "ask_network": "predict",
     "bundle_members": "bundle",
     "check_onnx": "onnx_export",
     "choose_device": "device",
-    "class_log_odds": "predict",
     "dump_network": "weights",
     "export_onnx": "onnx_export",
     "fast_for_cpu": "fast",
     "fit_network": "training",
     "launch_of": "device",
     "load_encoder": "weights",
+    "map_residual": "predict",
     "masked": "explain",
     "network_card": "weights",
-    "restore_network": "weights",
     "probabilities": "predict",
     "residual_score": "predict",
+    "restore_network": "weights",
 }
 
 __all__ = [
@@ -66,14 +76,16 @@ __all__ = [
     "Fitted",
     "Folder",
     "Inputs",
+    "NetworkCard",
     "PatchSettings",
+    "Said",
     "Sample",
     "SiameseNet",
     "as_volume",
+    "ask_network",
     "bundle_members",
     "check_onnx",
     "choose_device",
-    "class_log_odds",
     "dump_network",
     "export_onnx",
     "fast_for_cpu",
@@ -81,6 +93,7 @@ __all__ = [
     "inputs_of",
     "launch_of",
     "load_encoder",
+    "map_residual",
     "masked",
     "missing",
     "network_card",

@@ -15,6 +15,7 @@ fell from an AUC of 0.92-0.95 to 0.54-0.60 when others trained them on routine d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,9 @@ from radresp.cnn.settings import GROUPS, Cnn
 _INSIDE = 0.5
 """Share of the fullest cell from which on a cell counts as bed."""
 _FAR = 1e4
+_MAP_CHANNELS = 16
+_EDGE = 1e-4
+"""Fractions stay so far from 0 and 1, that their log-odds are finite in 16 bits too."""
 _NORM = ("group", {"num_groups": GROUPS})
 
 
@@ -70,7 +74,10 @@ class SiameseNet(nn.Module):
             nn.Dropout(settings.dropout),
         )
         self.classify = nn.Linear(64, classes)
-        self.fraction = nn.Linear(64, 1)
+        if settings.residual_map:
+            self.map = ResidualMap([len(SEQUENCES), *self.encoder.widths])
+        else:
+            self.fraction = nn.Linear(64, 1)
 
     def forward(self, images: Tensor, there: Tensor) -> Answers:
         """Judge cases.
@@ -82,20 +89,73 @@ class SiameseNet(nn.Module):
         there : Tensor of shape (batch, visits, planes)
             1 where a plane was measured.
         """
-        known = there[..., None, None, None]
-        seen = images * known + self.missing[None, :, :, None, None, None] * (1 - known)
-        batch, visits = seen.shape[:2]
-        planes = seen.flatten(0, 1)
-        # Where the outline is: the bed at both visits, which lie on one grid.
-        bed = (images[:, :1, -1:] * known[:, :1, -1:]).expand(-1, visits, -1, -1, -1, -1)
-        bed = bed.flatten(0, 1)
-        levels = [planes[:, : len(SEQUENCES)], *self.encoder.levels(planes)]
+        batch, visits = images.shape[:2]
+        levels, bed = self._levels(images, there)
         read = torch.cat([_read(level, bed) for level in levels], dim=1)
         read = read.unflatten(0, (batch, visits))
         post, pre = read[:, 0], read[:, 1]
         both = torch.cat([post, pre, post - pre, there.flatten(1)], dim=1)
         last = self.head(both)
-        return Answers(self.classify(last), self.fraction(last)[:, 0])
+        if hasattr(self, "map"):
+            inside = _or_all(_pooled(bed[::visits], levels[1].shape[2:]))
+            fraction = _mean_log_odds(self.map(levels), inside)
+        else:
+            fraction = self.fraction(last)[:, 0]
+        return Answers(self.classify(last), fraction)
+
+    def residual_map(self, images: Tensor, there: Tensor) -> Tensor:
+        """Probability of tumour voxel by voxel, shape (batch, z, y, x) of the patch.
+
+        Learned from fractions of whole beds alone: it says where the fraction comes from, and
+        nothing was ever shown to it of where tumour is. Only of networks with ``residual_map``.
+
+        Parameters
+        ----------
+        images, there : Tensor
+            As for the network.
+        """
+        levels, _ = self._levels(images, there)
+        return _repeated(self.map(levels).sigmoid(), images.shape[3:])[:, 0]
+
+    def _levels(self, images: Tensor, there: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Images and features of every level, and the bed, of both visits one after the other."""
+        known = there[..., None, None, None]
+        seen = images * known + self.missing[None, :, :, None, None, None] * (1 - known)
+        visits = images.shape[1]
+        planes = seen.flatten(0, 1)
+        # Where the outline is: the bed at both visits, which lie on one grid.
+        bed = (images[:, :1, -1:] * known[:, :1, -1:]).expand(-1, visits, -1, -1, -1, -1)
+        levels = [planes[:, : len(SEQUENCES)], *self.encoder.levels(planes)]
+        return levels, bed.flatten(0, 1)
+
+
+class ResidualMap(nn.Module):
+    """Log-odds of tumour voxel by voxel, from all levels of both visits.
+
+    Each level is brought to a few channels at its own resolution, and only then made finer: the
+    same as joining all levels at the finest one, for a fraction of the time.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        Of each level, the images first.
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        visits = len(VISITS)
+        self.levels = nn.ModuleList(nn.Conv3d(visits * n, _MAP_CHANNELS, 1) for n in channels)
+        self.last = nn.Sequential(nn.LeakyReLU(0.1), nn.Conv3d(_MAP_CHANNELS, 1, 1))
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """Shape (batch, 1, z, y, x) of the finest features; later and earlier visits in turn."""
+        size = levels[1].shape[2:]
+        found = []
+        for join, level in zip(self.levels, [_pooled(levels[0], size), *levels[1:]], strict=True):
+            post, pre = level[:: len(VISITS)], level[1 :: len(VISITS)]
+            found.append(_repeated(join(torch.cat([post, post - pre], dim=1)), size))
+        answer: Tensor = self.last(torch.stack(found).sum(dim=0))
+        return answer
 
 
 class Encoder(nn.Module):
@@ -120,7 +180,8 @@ class Encoder(nn.Module):
             stages.append(nn.Sequential(down, block(settings.encoder, wanted)))
             channels = wanted
         self.stages = nn.Sequential(*stages)
-        self.read = sum(settings.width * 2**level for level in range(settings.levels))
+        self.widths = [settings.width * 2**level for level in range(settings.levels)]
+        self.read = sum(self.widths)
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of shape (batch, channels, z, y, x) at the coarsest level."""
@@ -184,12 +245,34 @@ def block(kind: str, channels: int) -> nn.Module:
 def _read(deep: Tensor, bed: Tensor) -> Tensor:
     """Mean, largest and smallest value over the bed, shape (batch, 3 x channels)."""
     z, y, x = deep.shape[2:]
-    near = nn.functional.adaptive_avg_pool3d(bed, (z, y, x))
-    # Without an outline the patch itself, which was cut around one, stands for the bed.
-    near = torch.where(near.sum(dim=(2, 3, 4), keepdim=True) > 0, near, torch.ones_like(near))
+    near = _or_all(nn.functional.adaptive_avg_pool3d(bed, (z, y, x)))
     mean = (deep * near).sum(dim=(2, 3, 4)) / near.sum(dim=(2, 3, 4))
     most = near.amax(dim=(2, 3, 4), keepdim=True)
     inside = near > _INSIDE * most
     large = torch.where(inside, deep, -_FAR).amax(dim=(2, 3, 4))
     small = torch.where(inside, deep, _FAR).amin(dim=(2, 3, 4))
     return torch.cat([mean, large, small], dim=1)
+
+
+def _pooled(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Means over blocks; torch's own pooling repeats exactly on no graphics card."""
+    blocks = images.unflatten(4, (size[2], -1)).unflatten(3, (size[1], -1))
+    return blocks.unflatten(2, (size[0], -1)).mean(dim=(3, 5, 7))
+
+
+def _repeated(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Made finer; nothing is drawn between voxels."""
+    return nn.functional.interpolate(images, tuple(size), mode="nearest")
+
+
+def _or_all(bed: Tensor) -> Tensor:
+    """The bed; without an outline the patch itself, which was cut around one, stands for it."""
+    return torch.where(bed.sum(dim=(2, 3, 4), keepdim=True) > 0, bed, torch.ones_like(bed))
+
+
+def _mean_log_odds(log_odds: Tensor, weight: Tensor) -> Tensor:
+    """Log-odds of a mean probability, shape (batch,)."""
+    share = (log_odds.float().sigmoid() * weight).sum(dim=(1, 2, 3, 4)) / weight.sum(
+        dim=(1, 2, 3, 4)
+    )
+    return torch.logit(share, eps=_EDGE)

@@ -66,6 +66,11 @@ class Cnn(Settings):
     fraction_weight: float = Field(
         0.3, ge=0, le=10, description="Weight of the loss of the residual fraction, where known."
     )
+    residual_map: bool = Field(
+        False,
+        description="Whether the residual fraction is the mean of a map over the bed, which is "
+        "kept with every score.",
+    )
     epochs: int = Field(40, ge=1, le=10_000, description="Passes through the training cases.")
     batch: int = Field(8, ge=1, le=1024, description="Cases a step.")
     accumulate: int = Field(1, ge=1, le=1024, description="Steps whose gradients are added up.")
@@ -80,7 +85,6 @@ class Cnn(Settings):
         "auto", description="auto: bf16 on CUDA devices that have it, else 16; 32 on CPU."
     )
     deterministic: bool = Field(True, description="Only operations that repeat exactly.")
-    members: int = Field(1, ge=1, le=20, description="Networks trained and averaged.")
     folds: int = Field(5, ge=3, le=20, description="Folds of the out-of-fold predictions.")
     encoder_weights: str | None = Field(
         None, description="safetensors file with weights of a trained encoder to start from."

@@ -48,14 +48,19 @@ class NetworkCard(NamedTuple):
         Names of its answers, in order.
     sha256 : str
         Digest of the weights.
+    knows_fraction : bool
+        Whether it was taught residual fractions; else what it says of them means nothing.
     """
 
     settings: Cnn
     classes: tuple[str, ...]
     sha256: str
+    knows_fraction: bool
 
 
-def dump_network(net: SiameseNet, settings: Cnn, classes: Sequence[str]) -> dict[str, bytes]:
+def dump_network(
+    net: SiameseNet, settings: Cnn, classes: Sequence[str], *, knows_fraction: bool = False
+) -> dict[str, bytes]:
     """A network as members of a model folder.
 
     Parameters
@@ -66,6 +71,8 @@ def dump_network(net: SiameseNet, settings: Cnn, classes: Sequence[str]) -> dict
         What it was built with.
     classes : sequence of str
         Names of its answers, in order.
+    knows_fraction : bool
+        Whether it was taught residual fractions.
 
     Returns
     -------
@@ -88,6 +95,7 @@ def dump_network(net: SiameseNet, settings: Cnn, classes: Sequence[str]) -> dict
     card = {
         "format": FORMAT,
         "classes": _names(list(classes)),
+        "knows_fraction": knows_fraction,
         "weights_sha256": hashlib.sha256(data).hexdigest(),
         "settings": settings.model_dump(mode="json"),
     }
@@ -114,7 +122,7 @@ def network_card(members: Mapping[str, bytes]) -> NetworkCard:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
         raise _refusal(f"settings: {where}: {first['msg']}", "settings of a network") from None
-    return NetworkCard(settings, classes, digest)
+    return NetworkCard(settings, classes, digest, record.get("knows_fraction") is True)
 
 
 def restore_network(members: Mapping[str, bytes]) -> SiameseNet:

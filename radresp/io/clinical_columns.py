@@ -164,6 +164,13 @@ CLINICAL = _columns(
         words=("Mandard", "Dworak", "AJCC", "other"),
     ),
     C("trg_value", "reference", "regression grade", 0, 5),
+    C(
+        "residual_fraction",
+        "reference",
+        "share of the treated bed that pathology found to be tumour",
+        0,
+        1,
+    ),
     C("months_followup", "reference", "follow-up, months", 0, 600),
     C("months_to_regrowth", "reference", "time to regrowth, months", 0, 600),
     C(

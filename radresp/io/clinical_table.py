@@ -42,6 +42,7 @@ _AXES = (
     "months_followup",
     "months_to_regrowth",
     "pseudo_residual_type",
+    "residual_fraction",
 )
 """What labels are derived and grouped by."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from radresp.core import Composite, Endpoint, Note, NoteKind, ReferenceKind, composite
@@ -57,6 +57,8 @@ class Outcomes:
         Case id to how the truth was verified, as stated or as the reference implies, where known.
     composites : mapping of str to Composite
         Case id to what call and label make together, where both are known.
+    residual_fractions : mapping of str to float
+        Case id to the share of the treated bed that is tumour, 0-1, where the table says so.
     stated_endpoint : str
         The word of the column ``endpoint``, which an endpoint chosen by the caller replaces; empty
         when there is none.
@@ -69,11 +71,13 @@ class Outcomes:
     reader_calls: Mapping[str, str] = field(default_factory=dict)
     reference_kinds: Mapping[str, ReferenceKind] = field(default_factory=dict)
     composites: Mapping[str, Composite] = field(default_factory=dict)
+    residual_fractions: Mapping[str, float] = field(default_factory=dict)
     stated_endpoint: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("labels", "patients", "reader_calls", "reference_kinds", "composites"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        for one in fields(self):
+            if isinstance(getattr(self, one.name), Mapping):
+                object.__setattr__(self, one.name, frozen(getattr(self, one.name)))
 
 
 def load_outcomes(
@@ -141,6 +145,7 @@ def load_outcomes(
         reader_calls=calls,
         reference_kinds=axes.kinds(),
         composites={case: word for case, word in made.items() if word is not None},
+        residual_fractions=_fractions(axes, said.labels),
         stated_endpoint=stated[0] if len(stated) == 1 else "",
     )
 
@@ -172,6 +177,24 @@ def _take(
     alone = [label is not None and case not in referred for case, label in labels.items()]
     _check_stated(stated_endpoint(table, alone), chosen, table)
     return hold_labels(axes, labels, chosen, fixes)
+
+
+def _fractions(axes: Axes, labels: Labels) -> dict[str, float]:
+    """Residual fractions; none above 0 where no tumour was left."""
+    table, found = axes.table, axes.known("residual_fraction")
+    fractions = {case: float(cell) for case, cell in found.items()}
+    for case, line in zip(axes.ids, table.lines, strict=True):
+        label, fraction = labels[case], fractions.get(case, 0.0)
+        if fraction > 0 and label not in (None, RESIDUAL):
+            raise PlanError(
+                "LABEL_CONFLICT",
+                f"line {line}: the outcome is {label!r}, the residual fraction {fraction:g}",
+                expected="a fraction of 0 where no tumour was left",
+                action="correct the outcome or the fraction",
+                file=table.file,
+                case=case,
+            )
+    return fractions
 
 
 def _composite(reader_call: str, label: str | None) -> Composite | None:

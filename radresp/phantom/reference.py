@@ -28,6 +28,17 @@ _CARE_AFTER = {
     "iCR": (0.02, 0.08, 0.90),
     "not_assessed": (0.0, 0.05, 0.95),
 }
+_FOUND_LATER = (
+    "ypT",
+    "ypN",
+    "trg_system",
+    "trg_value",
+    "residual_fraction",
+    "months_followup",
+    "months_to_regrowth",
+)
+_SINGLE_CELLS = 0.05
+"""Share of a scar with single tumour cells that is tumour; assumed."""
 
 
 def draw_reference(
@@ -61,7 +72,7 @@ def draw_reference(
     dict of str to str
         ``outcome`` (empty where the reference does not settle it), ``reference``,
         ``reference_kind``, ``days_mri_to_reference``, ``ypT``, ``ypN``, ``trg_system``,
-        ``trg_value``, ``months_followup``, ``months_to_regrowth``.
+        ``trg_value``, ``residual_fraction``, ``months_followup``, ``months_to_regrowth``.
 
     Notes
     -----
@@ -72,9 +83,7 @@ def draw_reference(
         found = _followed(rng, preset, outcome == "residual")
     else:
         found = _operated(rng, kind, outcome == "residual", response, clinical_t)
-    empty = dict.fromkeys(
-        ("ypT", "ypN", "trg_system", "trg_value", "months_followup", "months_to_regrowth"), ""
-    )
+    empty = dict.fromkeys(_FOUND_LATER, "")
     cells = {"reference_kind": kind, **empty, **found}
     regrown = cells["months_to_regrowth"]
     reference = Reference(
@@ -138,8 +147,15 @@ def _operated(
         "ypN": "x" if local else nodes,
         "trg_system": system,
         "trg_value": _grade(system, residual, response),
+        "residual_fraction": f"{_fraction(response):.4g}",
         "months_followup": months,
     }
+
+
+def _fraction(response: Response) -> float:
+    """Share of the bed that is tumour; single cells in scar fill a twentieth of it."""
+    solid = response.viable + response.mucinous_carcinoma
+    return solid + _SINGLE_CELLS * response.microscopic
 
 
 def _pathological_t(rng: np.random.Generator, clinical_t: str) -> str:

@@ -46,11 +46,14 @@ class Scored(NamedTuple):
         Log-odds of residual tumour.
     classes : ndarray of shape (cases, classes)
         Probabilities.
+    fraction : ndarray of shape (cases,)
+        Share of the bed that is tumour, 0-1.
     """
 
     cases: tuple[str, ...]
     residual: NDArray[np.float64]
     classes: NDArray[np.float64]
+    fraction: NDArray[np.float64]
 
 
 def duties(folds: int) -> Iterator[Duty]:
@@ -96,3 +99,19 @@ def fold_scores(
             of = cases[folds.loc[cases] == other]
             inner.loc[of, fold] = residual.loc[of]
     return classify.FoldScores(folds, inner, outer, shares)
+
+
+def fold_fractions(said: Mapping[tuple[int, ...], Scored]) -> pd.Series:
+    """Residual fraction of each case by the network that met no case of its fold.
+
+    Parameters
+    ----------
+    said : mapping of tuple of int to Scored
+        What the network without these folds said.
+    """
+    parts = [
+        pd.Series(found.fraction, index=found.cases)
+        for left_out, found in said.items()
+        if len(left_out) == 1
+    ]
+    return pd.concat(parts)

@@ -65,7 +65,7 @@ def export_network(
         found["files"].append("network.onnx")
     if bundle:
         facts = _facts(scoring, licence, authors)
-        members = cnn.bundle_members(network.net, scoring.plan.cnn, network.classes, facts)
+        members = cnn.bundle_members(network.net, scoring.plan.cnn, network.card.classes, facts)
         for name, content in members.items():
             io.write_bytes(folder / "bundle" / name, content)
         found["files"] += [f"bundle/{name}" for name in members]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +48,12 @@ class TrainingTable:
         Regimen, site, scanner, reference kind and reader call by case; empty text where not known.
     cnn : FoldScores, optional
         Out-of-fold scores of a network.
+    fractions : Series, optional
+        Share of each bed that is tumour, 0-1, NaN where not known; None where no share above 0 is.
+    flow : mapping
+        From :func:`radresp.pipeline.flow.patient_flow`; empty where nobody counted.
+    repeatability : mapping of str to mapping
+        ICC(1,1) of each feature with its interval, where it was measured.
     """
 
     x: pd.DataFrame
@@ -57,6 +65,9 @@ class TrainingTable:
     control: pd.DataFrame | None = None
     strata: Mapping[str, pd.Series] = field(default_factory=dict)
     cnn: classify.FoldScores | None = None
+    fractions: pd.Series | None = None
+    flow: Mapping[str, Any] = field(default_factory=dict)
+    repeatability: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
 
     @property
     def complete(self) -> pd.Series:
@@ -129,7 +140,18 @@ def join_outcomes(
         clinical=_covariates(kept, cells),
         control=None if control is None else _same_cases(control, kept),
         strata=_strata(kept, outcomes, cells),
+        fractions=_fractions(kept, outcomes),
     )
+
+
+def _fractions(kept: list[str], outcomes: io.Outcomes) -> pd.Series | None:
+    """As the table states it, else 0 where no tumour was left."""
+    stated = outcomes.residual_fractions
+    known = [
+        stated.get(case, math.nan if outcomes.labels[case] == "residual" else 0.0) for case in kept
+    ]
+    found = pd.Series(known, index=kept, dtype=float)
+    return found if (found > 0).any() else None
 
 
 def _lacking(labelled: Mapping[str, str], features: pd.DataFrame) -> tuple[Note, ...]:

@@ -6,34 +6,34 @@ of what they came from, networks by their own checkpoints, scores once a network
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from radresp import classify, cnn, io, report
-from radresp.core import CaseFiles, NoteKind
+from radresp import classify, cnn, evaluate, io, report
+from radresp.core import CaseFiles
 from radresp.errors import CohortError, PlanError, ResourceError
-from radresp.pipeline.cnn_folds import ALL, Duty, Scored, duties, fold_scores
+from radresp.pipeline.cnn_folds import ALL, duties, fold_fractions, fold_scores
 from radresp.pipeline.cnn_store import save_cnn
 from radresp.pipeline.cohort import counted
 from radresp.pipeline.evidence import describe_all
 from radresp.pipeline.learning_table import TrainingTable, join_outcomes
 from radresp.pipeline.model_card import figure_lines
-from radresp.pipeline.patches import SECTIONS, cut_cohort, load_inputs, patch_path
+from radresp.pipeline.network_run import NetworkRun, encoder_weights
+from radresp.pipeline.patches import SECTIONS, cut_cohort
 from radresp.pipeline.plan import Plan
 from radresp.pipeline.results import CohortResult
 from radresp.pipeline.train import Stage, json_bytes
 
 PATCHES = "patches.json"
 _GLANCE_S = 0.5
+_LAUNCH = ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "MASTER_PORT")
+"""Variables of torchrun; the port is drawn anew for every launch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,17 @@ class CnnTraining:
             f"{found['cases']} cases ({counts}), endpoint {found['endpoint']}",
             f"{len(networks)} networks on {devices} in {seconds:.0f} s; the network alone:",
             *figure_lines(found),
+            *_fraction_lines(found["residual_fraction"]),
         ]
+
+
+def _fraction_lines(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    low, high = found["rank_interval"]
+    rank = f"rank correlation {found['rank']:.2f} ({low:.2f} to {high:.2f})"
+    off = f"{found['mean_absolute_error']:.3f}, {found['without_images']:.3f} without images"
+    return [f"residual fraction of {found['cases']} cases: {rank}, mean error {off}"]
 
 
 def train_cnn(
@@ -127,7 +137,7 @@ def train_cnn(
     table = join_outcomes(pd.DataFrame(index=usable), outcomes, clinical)
     folds = classify.draw_folds(table.y, table.groups, plan.cnn.folds, seed=plan.seed)
     encoder = encoder_weights(plan.cnn, len(set(table.y)))
-    run = _Run(table, folds, plan, plan.cnn, folder, where, force, stage, encoder)
+    run = NetworkRun(table, folds, plan, plan.cnn, folder, where, force, stage, encoder)
     wanted = list(duties(int(folds.max()) + 1))
     networks = {duty.name: run.network(duty, write=first) for duty in wanted}
     if cut is None:
@@ -141,7 +151,7 @@ def train_cnn(
         "versions": io.versions(),
     }
     save_cnn(folder, scores, run.members(), plan, record)
-    found = _evaluation(table, scores, plan, networks[ALL]["parameters"])
+    found = _evaluation(table, scores, fold_fractions(said), plan, networks[ALL]["parameters"])
     io.write_text(folder / "evaluation.json", json_bytes(found).decode())
     page = report.evaluation_page(found, title="How good is the network alone?")
     io.write_text(folder / "evaluation.html", page)
@@ -164,7 +174,7 @@ def _cut(
     if not cut.finished:
         raise CohortError("NO_CASES", "no case has a patch", expected="at least one")
     known = {
-        "plan_sha256": plan.sha256(*SECTIONS),
+        "launch": launch_name(plan),
         "cases": [result.case_id for result in cut.finished],
     }
     io.write_json(folder / PATCHES, known)
@@ -188,10 +198,10 @@ def await_patches(folder: Path, plan: Plan, *, hours: float = 24.0) -> list[str]
     ResourceError
         ``PATCHES_LATE`` when they do not come.
     """
-    end = time.monotonic() + 3600 * hours
+    end, name = time.monotonic() + 3600 * hours, launch_name(plan)
     while time.monotonic() < end:
         found = io.read_json(folder / PATCHES)
-        if isinstance(found, dict) and found.get("plan_sha256") == plan.sha256(*SECTIONS):
+        if isinstance(found, dict) and found.get("launch") == name:
             return [str(case) for case in found["cases"]]
         time.sleep(_GLANCE_S)
     raise ResourceError(
@@ -203,158 +213,29 @@ def await_patches(folder: Path, plan: Plan, *, hours: float = 24.0) -> list[str]
     )
 
 
-def encoder_weights(settings: cnn.Cnn, classes: int) -> Mapping[str, Any] | None:
-    """Weights of a trained encoder to start from; None where the plan names none.
-
-    Parameters
-    ----------
-    settings : Cnn
-        With ``encoder_weights``, a safetensors file, or None.
-    classes : int
-        Number of outcomes.
-
-    Raises
-    ------
-    PlanError
-        ``ENCODER_WEIGHTS`` when the file is not there or does not fit the network.
-    """
-    if settings.encoder_weights is None:
-        return None
-    path = Path(settings.encoder_weights)
-    if not path.is_file():
-        raise PlanError(
-            "ENCODER_WEIGHTS",
-            f"cnn.encoder_weights: no file {path.name}",
-            expected="a safetensors file",
-            file=path,
-        )
-    net = cnn.SiameseNet(settings, classes)
-    cnn.load_encoder(net, path.read_bytes())
-    found: Mapping[str, Any] = net.encoder.state_dict()
-    return found
-
-
 def is_first_process() -> bool:
     """Whether this is the process that writes, of those that train together; else the only one."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
-@dataclass
-class _Run:
-    """One training: the cases, their folds, and where networks are kept."""
+def launch_name(plan: Plan) -> str:
+    """What processes started together share, and no earlier run in the same folder.
 
-    table: TrainingTable
-    folds: pd.Series
-    plan: Plan
-    settings: cnn.Cnn
-    folder: Path
-    device: cnn.Device
-    force: bool
-    stage: Callable[[str, int], Callable[[int, int], None]]
-    encoder: Mapping[str, Any] | None = None
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Sorted outcome names."""
-        return tuple(sorted(set(self.table.y)))
-
-    def samples(self, cases: pd.Index) -> tuple[cnn.Sample, ...]:
-        """What the network learns from."""
-        names = self.classes
-        return tuple(
-            cnn.Sample(
-                case_id=str(case),
-                patient=str(self.table.groups[case]),
-                inputs=load_inputs(str(case), self.folder),
-                label=names.index(self.table.y[str(case)]),
-                fraction=None,
-            )
-            for case in cases
-        )
-
-    def place(self, name: str) -> Path:
-        """Folder of one network."""
-        return self.folder / "networks" / name
-
-    def network(self, duty: Duty, *, write: bool = True) -> dict[str, Any]:
-        """Train one network, or keep it, and score what it has not met."""
-        place = self.place(duty.name)
-        done = None if self.force else io.read_json(place / "done.json")
-        if isinstance(done, dict) and done.get("key") == self.key:
-            return dict(done["record"])
-        out = self.folds.isin(duty.left_out)
-        fitted = cnn.fit_network(
-            self.samples(self.folds.index[~out]),
-            self.settings,
-            classes=len(self.classes),
-            seed=self.plan.seed,
-            device=self.device,
-            folder=cnn.Folder(place / "checkpoint", io.write_bytes),
-            resume=not self.force,
-            encoder=self.encoder,
-            progress=self.stage(f"network {duty.name}", self.settings.epochs),
-        )
-        if not write:
-            return {}
-        net = fitted.network()
-        for name, data in cnn.dump_network(net, self.settings, self.classes).items():
-            io.write_bytes(place / name, data)
-        if duty.left_out:
-            self._score(net, self.folds.index[out], place)
-        record = {
-            "device": fitted.device,
-            "best_epoch": fitted.best_epoch,
-            "epochs": len(fitted.history),
-            "seconds": fitted.seconds,
-            "parameters": sum(int(p.numel()) for p in net.parameters()),
-            "history": list(fitted.history),
-            "notes": [note.record() for note in fitted.notes if note.kind is not NoteKind.INFO],
-        }
-        io.write_json(place / "done.json", {"key": self.key, "record": record})
-        return record
-
-    def _score(self, net: cnn.SiameseNet, cases: pd.Index, place: Path) -> None:
-        inputs = [load_inputs(str(case), self.folder) for case in cases]
-        log_odds = cnn.class_log_odds(net, inputs)
-        arrays = {
-            "cases": np.array(cases.tolist()),
-            "residual": cnn.residual_score(log_odds, self.classes),
-            "classes": cnn.probabilities(log_odds),
-        }
-        io.save_arrays(place / "scores.npz", arrays)
-
-    def said(self, name: str) -> Scored:
-        """The scores a network left, read back."""
-        found = io.load_arrays(self.place(name) / "scores.npz")
-        if found is None:
-            raise CohortError(
-                "PATCH",
-                f"the scores of network {name} are missing or damaged",
-                action="run the command again with --force",
-            )
-        return Scored(tuple(found["cases"].tolist()), found["residual"], found["classes"])
-
-    def members(self) -> dict[str, bytes]:
-        """The final network as bytes."""
-        place = self.place(ALL)
-        return {
-            path.name: path.read_bytes()
-            for path in sorted(place.iterdir())
-            if path.suffix in {".safetensors", ".json"} and path.name != "done.json"
-        }
-
-    @cached_property
-    def key(self) -> str:
-        """What a finished network depends on: plan, and patch, fold and label of every case."""
-        parts = [self.plan.sha256(*SECTIONS, "seed")]
-        for case, fold in self.folds.items():
-            patch = io.sha256_of(patch_path(str(case), self.folder))
-            parts.append(f"{case}:{fold}:{self.table.y[str(case)]}:{patch}")
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    Parameters
+    ----------
+    plan : Plan
+        By which patches are cut.
+    """
+    own = [os.environ.get(name, "") for name in _LAUNCH]
+    return "-".join([*own, plan.sha256(*SECTIONS)])
 
 
 def _evaluation(
-    table: TrainingTable, scores: classify.FoldScores, plan: Plan, parameters: int
+    table: TrainingTable,
+    scores: classify.FoldScores,
+    fractions: pd.Series,
+    plan: Plan,
+    parameters: int,
 ) -> dict[str, Any]:
     """What the network is worth alone."""
     settings: Any = plan.classifier.settings
@@ -366,5 +247,11 @@ def _evaluation(
         "auc": evaluation["sample_size"]["auc"],
         "patients_needed": None,
     }
+    evaluation["residual_fraction"] = None
+    if table.fractions is not None:
+        predicted = fractions[table.fractions.index]
+        evaluation["residual_fraction"] = evaluate.describe_fraction(
+            table.fractions, predicted, seed=plan.seed
+        )
     evaluation["notes"] = [note.record() for note in table.notes]
     return evaluation

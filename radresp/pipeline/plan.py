@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from radresp import classify, features, intensity, masks, registration
+from radresp.cnn.explain_settings import Explain
 from radresp.cnn.settings import Cnn
 from radresp.core import RegionKey, Roi, Sequence, Settings, Timepoint
 from radresp.errors import PlanError
@@ -136,6 +137,8 @@ class Plan:
         How cases are perturbed to see which features are stable.
     cnn : Cnn, optional
         The 3-D network; none where a plan does not ask for it.
+    explain : Explain
+        How the network's answer on a case is traced back to voxels.
     classifier : Chosen
         What is trained.
     evaluation : EvaluationRules
@@ -166,6 +169,7 @@ class Plan:
     measures: Mapping[str, Settings]
     stability: Perturbation
     cnn: Cnn | None
+    explain: Explain
     classifier: Chosen
     evaluation: EvaluationRules
     decision: DecisionRules
@@ -192,6 +196,7 @@ class Plan:
             },
             "stability": self.stability.model_dump(mode="json"),
             "cnn": self.cnn and self.cnn.model_dump(mode="json"),
+            "explain": self.explain.model_dump(mode="json"),
             "classifier": self.classifier.record(),
             "evaluation": self.evaluation.model_dump(mode="json"),
             "decision": self.decision.model_dump(mode="json"),
@@ -249,6 +254,7 @@ def parse_plan(mapping: Mapping[str, Any] | None = None) -> Plan:
         measures=measures,
         stability=parse_settings(Perturbation, given.get("stability"), "stability"),
         cnn=_optional(Cnn, given.get("cnn"), "cnn"),
+        explain=parse_settings(Explain, given.get("explain"), "explain"),
         classifier=_chosen(
             _settings_of(classify.METHODS), given.get("classifier"), "classifier", "auto"
         ),

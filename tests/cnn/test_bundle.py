@@ -24,7 +24,7 @@ from radresp.cnn.bundle_parts import PARTS, BundleNet, PatchReader, packed
 from radresp.cnn.fast import threads
 from radresp.cnn.inputs import Inputs, inputs_of
 from radresp.cnn.network import SiameseNet
-from radresp.cnn.predict import class_log_odds, probabilities
+from radresp.cnn.predict import ask_network, probabilities
 from radresp.cnn.settings import Cnn, PatchSettings
 from radresp.core import PATCH_CHANNELS, PATCH_MASKS, Grid, Patch
 from radresp.errors import GeometryError, InputError
@@ -110,7 +110,7 @@ def expected(images: dict[str, np.ndarray]) -> tuple[Inputs, np.ndarray]:
         {name: "not there" for name in PARTS if name not in turned},
     )
     inputs = inputs_of(patch)
-    return inputs, probabilities(class_log_odds(network(), [inputs]))[0]
+    return inputs, probabilities(ask_network(network(), [inputs]).log_odds)[0]
 
 
 # What the folder holds

@@ -17,6 +17,7 @@ from cnn import tiny
 from radresp.cnn.device import CPU, Device, choose_device
 from radresp.cnn.inputs import Inputs
 from radresp.cnn.loss import mean_auc
+from radresp.cnn.predict import ask_network, probabilities
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +36,12 @@ def cuda() -> Device:
 def test_p14_cuda_and_processor_give_the_same_probabilities(cuda: Device) -> None:
     fresh = tiny.cases(16, seed=9)
     net = tiny.learned().network()
-    images = torch.from_numpy(np.stack([one.inputs.images for one in fresh]))
-    there = torch.from_numpy(np.stack([one.inputs.there for one in fresh]))
-    with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
-        here = net(images, there).logits.softmax(1)
-        net.to(cuda.name)
-        away = net(images.to(cuda.name), there.to(cuda.name)).logits.softmax(1).cpu()
-    assert (here - away).abs().max() < 1e-4
+    inputs = [one.inputs for one in fresh]
+    here = ask_network(net, inputs)
+    away = ask_network(net, inputs, device=cuda.name)
+    apart = probabilities(here.log_odds) - probabilities(away.log_odds)
+    assert np.abs(apart).max() < 1e-4
+    assert np.abs(here.fraction - away.fraction).max() < 1e-4
 
 
 @pytest.mark.gpu

@@ -420,3 +420,30 @@ def test_phantom_cohorts_give_back_their_truth(tmp_path: Path, preset: str) -> N
     ):
         alone = labelled(load(tmp_path, table_text(rows), endpoint=endpoint))
         assert alone == {c: n for c, n in labelled(given_outcomes).items() if kinds[c] in by}
+
+
+FRACTIONS = (
+    "case_id,outcome,residual_fraction\na,residual,0.25\nb,complete,0\nc,,0.1\nd,residual,\n"
+)
+
+
+def test_residual_fractions_are_read_where_they_are_known(tmp_path: Path) -> None:
+    outcomes = load(tmp_path, FRACTIONS)
+    assert outcomes.residual_fractions == {"a": 0.25, "b": 0.0, "c": 0.1}
+    assert not outcomes.notes[1:]
+
+
+def test_tumour_left_in_a_complete_response_is_a_contradiction(tmp_path: Path) -> None:
+    error = refusal(tmp_path, FRACTIONS.replace("b,complete,0", "b,complete,0.02"))
+    assert error.code == "LABEL_CONFLICT"
+    assert error.case == "b"
+    assert "line 3" in error.found
+
+
+@pytest.mark.parametrize("cell", ["25", "-0.1", "a fifth"])
+def test_a_fraction_out_of_range_is_never_taken_for_one(tmp_path: Path, cell: str) -> None:
+    assert load(tmp_path, FRACTIONS.replace("0.25", cell)).residual_fractions == {}
+    derived = f"case_id,reference,residual_fraction\na,regrowth,{cell}\n"
+    error = refusal(tmp_path, derived, endpoint="complete_response")
+    assert error.code in {"CLINICAL_RANGE", "CSV_FORMAT"}
+    assert "residual_fraction" in error.found

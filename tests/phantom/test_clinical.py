@@ -28,6 +28,7 @@ REFERENCE = (
     "ypN",
     "trg_system",
     "trg_value",
+    "residual_fraction",
     "months_followup",
     "months_to_regrowth",
 )
@@ -114,6 +115,7 @@ def test_reference_columns_agree_with_each_other(cohort):
         assert followed == (reference in FOLLOWED)
         assert (found["ypT"] == "") == followed
         assert (found["trg_value"] == "") == followed
+        assert (found["residual_fraction"] == "") == followed
         if reference in ("pCR_TME", "pCR_LE"):
             assert found["ypT"] == "0"
             assert found["ypN"] == ("0" if reference == "pCR_TME" else "x")
@@ -121,6 +123,8 @@ def test_reference_columns_agree_with_each_other(cohort):
         if reference == "residual_path":
             assert 1 <= int(found["ypT"]) <= int(cells["cT"][0])
             assert (found["trg_system"], found["trg_value"]) not in BEST
+        if not followed:
+            assert (float(found["residual_fraction"]) > 0) == (outcome == "residual")
         if kind == "local_excision":
             assert found["ypN"] == "x"
         if reference == "sustained_cCR_24m":

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from radresp import io
-from radresp.errors import ModelError
-from radresp.pipeline.cnn_folds import Scored, duties, fold_scores
+from radresp.errors import ModelError, ResourceError
+from radresp.pipeline.cnn_folds import Scored, duties, fold_fractions, fold_scores
 from radresp.pipeline.cnn_store import load_cnn, save_cnn
+from radresp.pipeline.network_training import await_patches, launch_name
 from radresp.pipeline.plan import parse_plan
 
 PLAN = parse_plan({"cnn": {}})
@@ -27,7 +28,9 @@ def said(folds: pd.Series) -> dict[tuple[int, ...], Scored]:
         cases = folds.index[folds.isin(duty.left_out)]
         mark = float(sum(10**fold for fold in duty.left_out))
         shares = np.tile([0.25, 0.75], (len(cases), 1))
-        found[duty.left_out] = Scored(tuple(cases), np.full(len(cases), mark), shares)
+        found[duty.left_out] = Scored(
+            tuple(cases), np.full(len(cases), mark), shares, np.full(len(cases), mark / 1000)
+        )
     return found
 
 
@@ -55,6 +58,29 @@ def test_every_score_is_by_a_network_that_met_neither_case_nor_fold(folds: pd.Se
             else:
                 assert mark == 10**own + 10**fold
     assert (found.classes["residual"] == 0.75).all()
+
+
+def test_a_fraction_is_by_the_network_that_met_no_case_of_the_fold(folds: pd.Series) -> None:
+    found = fold_fractions(said(folds))
+    assert found.index.is_unique
+    assert {case: found[case] for case in folds.index} == {
+        case: 10**fold / 1000 for case, fold in folds.items()
+    }
+
+
+def test_patches_of_an_earlier_launch_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = {"launch": launch_name(PLAN), "cases": ["a", "b"]}
+    io.write_json(tmp_path / "patches.json", cut)
+    assert await_patches(tmp_path, PLAN) == ["a", "b"]
+    for variable in ("MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"):
+        with monkeypatch.context() as other:
+            other.setenv(variable, "another")
+            with pytest.raises(ResourceError, match="no patches"):
+                await_patches(tmp_path, PLAN, hours=0.2 / 3600)
+    with pytest.raises(ResourceError, match="no patches"):
+        await_patches(tmp_path, parse_plan({"cnn": {"width": 16}}), hours=0.2 / 3600)
 
 
 def test_a_trained_cnn_comes_back_whole_or_is_refused(folds: pd.Series, tmp_path: Path) -> None:
