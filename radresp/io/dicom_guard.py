@@ -1,8 +1,8 @@
 """DICOM read in another process, so that no file can cost more than its own case.
 
 One reader process is started on first use and reused; it is replaced after a crash. The functions
-here have the results of those in `dicom_series`, `dicom_describe`, `dicom_facts` and
-`dicom_outline`, which do the work there.
+here have the results of those in `dicom_series`, `dicom_describe`, `dicom_facts`,
+`dicom_sources` and `dicom_outline`, which do the work there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from radresp.core import Grid
 from radresp.errors import InputError, RadrespError
 from radresp.io import dicom_wire as wire
 from radresp.io.dicom_child import Child
-from radresp.io.dicom_nouns import Series, SeriesSummary, VisitFacts
+from radresp.io.dicom_nouns import Series, SeriesSummary, Sources, VisitFacts
 from radresp.io.input_file import check_file, is_folder
 from radresp.io.mask_place import Outline
 
@@ -68,7 +68,7 @@ class Reader:
         Parameters
         ----------
         task : str
-            ``"series"``, ``"describe"``, ``"facts"``, ``"outline"`` or ``"survey"``.
+            ``"series"``, ``"describe"``, ``"facts"``, ``"outline"``, ``"sources"`` or ``"survey"``.
         path : Path
             File or folder.
         reading : callable
@@ -180,6 +180,17 @@ def read_visit_facts(path: Path, choice: str | None = None) -> VisitFacts:
     if not is_dicom(path):
         return VisitFacts()
     return _reader.ask("facts", path, lambda _, told: wire.FACTS.validate_json(told), choice=choice)
+
+
+def read_sources(path: Path, choice: str | None = None, *, identity: bool = False) -> Sources:
+    """As `radresp.io.dicom_sources.read_sources`, in the reader process."""
+    return _reader.ask(
+        "sources",
+        path,
+        lambda _, told: wire.SOURCES.validate_json(told),
+        choice=choice,
+        identity=identity,
+    )
 
 
 def read_outline(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radresp.core import Grid, Note
+from radresp.errors import InputError
+
+IDENTITY = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+"""What every DICOM object has to carry, if only empty (type 2 in PS3.3), and nothing more."""
+
+_UID = re.compile(r"[0-9.]{1,64}")
+_LONGEST = {"StudyID": 16, "AccessionNumber": 16}
 
 
 class Kind(StrEnum):
@@ -136,3 +155,65 @@ class VisitFacts:
     study_date: date | None = None
     body_part: str | None = None
     notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImage:
+    """One slice: class and UID of its file, its frame from 1 where there are several, its place."""
+
+    sop_class: str
+    sop_uid: str
+    frame: int | None
+    position: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The images of one series.
+
+    Parameters
+    ----------
+    grid : Grid
+        Of the volume they make.
+    images : tuple of SourceImage
+        One a slice, in the order of the grid's z axis; of a diffusion series the highest b-value,
+        and of repeats the last.
+    study_uid, series_uid, frame_of_reference_uid : str
+        Where they belong.
+    identity : mapping of str to str
+        Values by keyword of `IDENTITY`; empty unless asked for.
+
+    Raises
+    ------
+    InputError
+        ``DICOM_SOURCE`` for a UID that is none, or an identity that cannot be copied as it is.
+    """
+
+    grid: Grid
+    images: tuple[SourceImage, ...]
+    study_uid: str
+    series_uid: str
+    frame_of_reference_uid: str
+    identity: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        uids = {self.study_uid, self.series_uid, self.frame_of_reference_uid}
+        uids |= {uid for image in self.images for uid in (image.sop_class, image.sop_uid)}
+        if not all(map(_UID.fullmatch, uids)):
+            raise unusable_source("an image or study without a usable UID")
+        for keyword, value in self.identity.items():
+            parts = value.split("=") if keyword.endswith("Name") else [value]
+            too_long = max(map(len, parts)) > _LONGEST.get(keyword, 64)
+            if "\\" in value or len(parts) > 3 or too_long:
+                raise unusable_source(f"a {keyword} that DICOM does not allow")
+
+
+def unusable_source(found: str, file: Path | None = None) -> InputError:
+    """The refusal of images that no object can refer to."""
+    return InputError(
+        "DICOM_SOURCE",
+        found,
+        expected="DICOM images that an object can refer to",
+        action="leave out --dicom; score.json and report.html need none",
+        file=file,
+    )

@@ -28,7 +28,7 @@ from pydantic import TypeAdapter
 
 from radresp.core import Grid, Note
 from radresp.errors import GeometryError, InputError, RadrespError
-from radresp.io.dicom_nouns import Kind, Series, SeriesSummary, SeriesVolume, VisitFacts
+from radresp.io.dicom_nouns import Kind, Series, SeriesSummary, SeriesVolume, Sources, VisitFacts
 from radresp.io.image_checks import MAX_VOXELS
 from radresp.io.mask_place import Outline
 
@@ -73,6 +73,7 @@ SERIES = TypeAdapter(SeriesHead)
 OUTLINE = TypeAdapter(OutlineHead)
 SUMMARIES = TypeAdapter(tuple[SeriesSummary, ...])
 FACTS = TypeAdapter(VisitFacts)
+SOURCES = TypeAdapter(Sources)
 
 
 class Slate:

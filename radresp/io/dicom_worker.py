@@ -27,6 +27,7 @@ from radresp.io.dicom_key import use_key
 from radresp.io.dicom_outline import read_dicom_outline
 from radresp.io.dicom_pixels import forget_decoded
 from radresp.io.dicom_series import read_series
+from radresp.io.dicom_sources import read_sources
 from radresp.io.dicom_survey import survey_files
 from radresp.io.mask_choice import parse_choice
 
@@ -119,6 +120,13 @@ def _facts(
     wire.send(replies, wire.RESULT, wire.json_bytes(facts))
 
 
+def _sources(
+    replies: IO[bytes], path: Path, watch: Callable[[Path], None], request: dict[str, Any]
+) -> None:
+    found = read_sources(path, watch, request["choice"], identity=request["identity"])
+    wire.send(replies, wire.RESULT, wire.json_bytes(found))
+
+
 def _survey(
     replies: IO[bytes], path: Path, watch: Callable[[Path], None], request: dict[str, Any]
 ) -> None:
@@ -144,5 +152,6 @@ _ANSWERS: dict[str, Answer] = {
     "describe": _summaries,
     "facts": _facts,
     "outline": _outline,
+    "sources": _sources,
     "survey": _survey,
 }

@@ -117,7 +117,7 @@ def _same_voxels(outline: Outline, grid: Grid) -> NDArray[np.bool_] | None:
     """
     for order in permutations(range(3)):
         array, turned = _turned(outline.inside, outline.grid, grid, order)
-        start = _start(turned, grid)
+        start = start_in(turned, grid)
         if start is None:
             continue
         whole = np.zeros(grid.size[::-1], dtype=bool)
@@ -146,14 +146,14 @@ def _turned(
     return array, Grid(size, spacing, own.to_mm(tuple(map(float, first))), direction)  # type: ignore[arg-type]
 
 
-def _start(turned: Grid, grid: Grid) -> tuple[int, int, int] | None:
-    """Index of the first voxel in the image, when all voxels are the image's own."""
-    index = np.linalg.solve(grid.affine[:3, :3], np.subtract(turned.origin_mm, grid.origin_mm))
+def start_in(part: Grid, grid: Grid) -> tuple[int, int, int] | None:
+    """Index of a part's first voxel in a grid, when all its voxels are the grid's own."""
+    index = np.linalg.solve(grid.affine[:3, :3], np.subtract(part.origin_mm, grid.origin_mm))
     start = np.rint(index).astype(int)
-    if np.any(start < 0) or np.any(start + turned.size > grid.size):
+    if np.any(start < 0) or np.any(start + part.size > grid.size):
         return None
-    part = Grid(turned.size, grid.spacing_mm, grid.to_mm(tuple(map(float, start))), grid.direction)
-    if not turned.same_as(part, tol_mm=SNAP_TOLERANCE_MM):
+    own = Grid(part.size, grid.spacing_mm, grid.to_mm(tuple(map(float, start))), grid.direction)
+    if not part.same_as(own, tol_mm=SNAP_TOLERANCE_MM):
         return None
     return int(start[0]), int(start[1]), int(start[2])
 

@@ -96,7 +96,7 @@ def save_rtstruct(masks: Ordered[Mask], images: Path, path: Path, study: DicomSt
 
 
 def _header(slices: tuple[SourceSlice, ...], study: DicomStudy, names: str) -> Dataset:
-    source = slices[0].header
+    source = slices[0].image
     role = ("structure set", source.SeriesInstanceUID, names)
     dataset = base_header(study, "RTSTRUCT", study.uid("series", *role))
     dataset.SOPClassUID = RTStructureSetStorage

@@ -8,19 +8,16 @@ random UIDs).
 from __future__ import annotations
 
 from collections.abc import Sequence as Ordered
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydicom.dataset import Dataset
-from pydicom.uid import MRImageStorage
 
 from radresp import __version__
 from radresp.core import Mask, Roi
 from radresp.io import atomic
 from radresp.io.dicom_out_header import date_text, file_bytes, time_text
-from radresp.io.dicom_out_source import SourceSlice, check_masks, source_slices
+from radresp.io.dicom_out_source import SourceSlice, check_masks, refer, source_slices
 from radresp.io.dicom_out_study import DicomStudy
 
 if TYPE_CHECKING:
@@ -74,24 +71,22 @@ def save_dicom_seg(masks: Ordered[Mask], images: Path, path: Path, study: DicomS
     OutputError
         When it cannot be written.
     """
-    # Not at the top: whoever reads a case would wait for highdicom without ever writing one.
-    from highdicom.seg import Segmentation
-
     kept = tuple(masks)
     slices = source_slices(images, check_masks(kept))
-    role = ("segmentation", slices[0].header.SeriesInstanceUID, "+".join(m.roi for m in kept))
-    segmentation = Segmentation(
-        source_images=[_single(place) for place in slices],
-        pixel_array=np.stack([mask.array for mask in kept], axis=-1).astype(np.uint8),
-        segmentation_type="BINARY",
-        segment_descriptions=[_describe(n, mask, study) for n, mask in enumerate(kept, start=1)],
+    role = ("segmentation", slices[0].image.SeriesInstanceUID, "+".join(m.roi for m in kept))
+    tracked = [study.uid("region", mask.roi) for mask in kept]
+    segmentation = make_segmentation(
+        kept,
+        slices,
+        [
+            describe_segment(number, mask, uid, "AUTOMATIC", "radresp phantom")
+            for number, (mask, uid) in enumerate(zip(kept, tracked, strict=True), start=1)
+        ],
+        dimensions=study.uid("dimensions", *role),
         series_instance_uid=study.uid("series", *role),
-        series_number=_SERIES_OFFSET + int(slices[0].header.SeriesNumber),
+        series_number=_SERIES_OFFSET + int(slices[0].image.SeriesNumber),
         sop_instance_uid=study.uid(*role),
-        instance_number=1,
-        manufacturer="radresp",
         manufacturer_model_name="digital phantom",
-        software_versions=__version__,
         device_serial_number="SYNTHETIC",
         content_label="PHANTOM",
         content_description="truth of a digital phantom; no patient",
@@ -99,34 +94,98 @@ def save_dicom_seg(masks: Ordered[Mask], images: Path, path: Path, study: DicomS
         content_time=study.when.time(),
         series_description="phantom truth",
     )
-    _settle(segmentation, study, study.uid("dimensions", *role))
-    _refer(segmentation, slices)
+    for kind in ("InstanceCreation", "Series"):
+        setattr(segmentation, f"{kind}Date", date_text(study.when))
+        setattr(segmentation, f"{kind}Time", time_text(study.when))
+    segmentation.SyntheticData = "YES"
+    segmentation.QualityControlSubject = "YES"
     atomic.write_bytes(path, file_bytes(segmentation))
 
 
-def _single(place: SourceSlice) -> Dataset:
-    """A slice as the header of a classic image, which is what highdicom can place one by one."""
-    single = Dataset()
-    single.update(place.header)
-    if place.frame is None:
-        return single
-    groups = place.header.PerFrameFunctionalGroupsSequence[place.frame - 1]
-    shared = place.header.SharedFunctionalGroupsSequence[0]
-    measures = groups if "PixelMeasuresSequence" in groups else shared
-    for group in (
-        groups.PlanePositionSequence[0],
-        groups.PlaneOrientationSequence[0],
-        measures.PixelMeasuresSequence[0],
-    ):
-        single.update(group)
-    # Deleted first: an element set anew in place would change the file's own header too.
-    del single.NumberOfFrames, single.SOPClassUID, single.SOPInstanceUID
-    single.SOPClassUID = MRImageStorage
-    single.SOPInstanceUID = f"{place.header.SOPInstanceUID}.{place.frame}"
-    return single
+def make_segmentation(
+    masks: Ordered[Mask],
+    slices: Ordered[SourceSlice],
+    described: Ordered[SegmentDescription],
+    *,
+    dimensions: str,
+    **said: Any,
+) -> Any:
+    """A binary segmentation that holds nothing but what it is given, save the time of its making.
+
+    Parameters
+    ----------
+    masks : sequence of Mask
+        On one grid, that of the slices.
+    slices : sequence of SourceSlice
+        One a slice of the grid, in the order of its z axis.
+    described : sequence of highdicom.seg.SegmentDescription
+        One a mask.
+    dimensions : str
+        UID of the way its frames are ordered.
+    **said
+        What else `highdicom.seg.Segmentation` is told.
+
+    Returns
+    -------
+    highdicom.seg.Segmentation
+        Its frames name their source frames.
+    """
+    # Not at the top: whoever reads a case would wait for highdicom without ever writing one.
+    from highdicom.seg import Segmentation
+
+    made = Segmentation(
+        source_images=[place.image for place in slices],
+        pixel_array=np.stack([mask.array for mask in masks], axis=-1).astype(np.uint8),
+        segmentation_type="BINARY",
+        segment_descriptions=described,
+        instance_number=1,
+        manufacturer="radresp",
+        software_versions=__version__,
+        **said,
+    )
+    for segment in made.SegmentSequence:
+        # highdicom asks for an algorithm family; none of the standard's is a simulation, or an
+        # outline that a reader drew and software tidied and carried.
+        del segment.SegmentationAlgorithmIdentificationSequence
+    refer(made, slices)
+    settle(made, dimensions)
+    return made
 
 
-def _describe(number: int, mask: Mask, study: DicomStudy) -> SegmentDescription:
+def settle(made: Any, dimensions: str) -> None:
+    """Take out of an object what highdicom wrote of itself, and put a UID in the place of chance.
+
+    Parameters
+    ----------
+    made : highdicom object
+        A segmentation or a parametric map.
+    dimensions : str
+        UID of the way its frames are ordered.
+    """
+    del made.ContributingEquipmentSequence
+    organisation = made.DimensionOrganizationSequence
+    for part in (*organisation, *made.DimensionIndexSequence):
+        part.DimensionOrganizationUID = dimensions
+
+
+def describe_segment(
+    number: int, mask: Mask, tracking_uid: str, how: str, algorithm: str
+) -> SegmentDescription:
+    """What a segment is.
+
+    Parameters
+    ----------
+    number : int
+        From 1.
+    mask : Mask
+        Its region.
+    tracking_uid : str
+        What it is known by elsewhere.
+    how : str
+        ``AUTOMATIC`` or ``SEMIAUTOMATIC``.
+    algorithm : str
+        What made it, at most 64 characters.
+    """
     from highdicom import AlgorithmIdentificationSequence
     from highdicom.seg import SegmentDescription
     from pydicom.sr.codedict import codes
@@ -138,49 +197,11 @@ def _describe(number: int, mask: Mask, study: DicomStudy) -> SegmentDescription:
         segment_label=str(mask.roi),
         segmented_property_category=category,
         segmented_property_type=kind,
-        algorithm_type="AUTOMATIC",
+        algorithm_type=how,
         algorithm_identification=AlgorithmIdentificationSequence(
-            name="radresp phantom", family=codes.DCM.ManualProcessing, version=__version__
+            name=algorithm, family=codes.DCM.ManualProcessing, version=__version__
         ),
-        tracking_uid=study.uid("region", mask.roi),
+        tracking_uid=tracking_uid,
         tracking_id=str(mask.roi),
         anatomic_regions=[region],
     )
-
-
-def _settle(segmentation: Any, study: DicomStudy, dimensions: str) -> None:
-    """Put the visit's time and UIDs where highdicom put its own."""
-    _stamp(segmentation, study.when)
-    segmentation.SyntheticData = "YES"
-    segmentation.QualityControlSubject = "YES"
-    del segmentation.ContributingEquipmentSequence
-    for segment in segmentation.SegmentSequence:
-        # highdicom asks for an algorithm family; none of the standard's is a simulation.
-        del segment.SegmentationAlgorithmIdentificationSequence
-    organisation = segmentation.DimensionOrganizationSequence
-    for part in (*organisation, *segmentation.DimensionIndexSequence):
-        part.DimensionOrganizationUID = dimensions
-
-
-def _stamp(segmentation: Any, when: datetime) -> None:
-    for kind in ("InstanceCreation", "Series"):
-        setattr(segmentation, f"{kind}Date", date_text(when))
-        setattr(segmentation, f"{kind}Time", time_text(when))
-
-
-def _refer(segmentation: Any, slices: tuple[SourceSlice, ...]) -> None:
-    """Name each frame's source frame, and each source file once."""
-    places = {place.position: place for place in slices}
-    for groups in segmentation.PerFrameFunctionalGroupsSequence:
-        position = groups.PlanePositionSequence[0].ImagePositionPatient
-        x, y, z = map(float, position)
-        reference = places[x, y, z].reference
-        groups.DerivationImageSequence[0].SourceImageSequence[0].update(reference)
-    files = {place.header.SOPInstanceUID: place for place in slices}
-    references = []
-    for place in files.values():
-        reference = place.reference
-        reference.pop("ReferencedFrameNumber", None)
-        references.append(reference)
-    segmentation.ReferencedSeriesSequence[0].ReferencedInstanceSequence = references
-    segmentation.SourceImageSequence = references

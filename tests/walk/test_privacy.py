@@ -17,14 +17,17 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
+from builders import make_mask
 from builders_canary import CANARY, DAYS, PLACE, TEXTS, find_marks, mark
 from builders_dicom import FAULTS, make_series, write_series
+from builders_dicom_results import make_change, make_findings
 from builders_study import series
 from commands import radresp
 
 from radresp import io
-from radresp.core import Sequence
+from radresp.core import RegionKey, Roi, Sequence, Timepoint
 from radresp.io import dicom_folder, images, nifti
 
 PLAN = 'regions: ["pre.t2.tumour"]\n'
@@ -103,6 +106,31 @@ def test_h01_h02_an_index_names_nobody(tmp_path: Path) -> None:
     }
     hashed = [json.dumps(io.read_json(out / ".radresp/index_cache.json"))]
     assert all(word not in hashed[0] for word in (PLACE, "2024", CANARY))
+
+
+@pytest.mark.filterwarnings("error")  # a warning could quote a name
+@pytest.mark.parametrize("keep", [False, True])
+def test_h01_dicom_results_copy_what_they_have_to_and_only_when_asked(
+    case: Path, tmp_path: Path, keep: bool
+) -> None:
+    sources, masks = {}, {}
+    for visit, roi in ((Timepoint.PRE, Roi.TUMOUR), (Timepoint.POST, Roi.BED)):
+        for sequence, kind in ((Sequence.T2, "t2"), (Sequence.ADC, "dwi")):
+            found = io.read_sources(case / visit / kind, identity=keep)
+            sources[visit, sequence] = found
+            masks[RegionKey(visit, sequence, roi)] = make_mask(found.grid, roi)
+    change = make_change(sources[Timepoint.POST, Sequence.ADC].grid)
+    regions = {key: (io.Number(io.dicom_codes.volume(), m.volume_ml),) for key, m in masks.items()}
+    results = io.Results("case_1", sources, masks, change, make_findings(regions=regions))
+    paths = io.save_dicom_results(results, tmp_path / "out")
+    assert len(paths) == 6
+    assert (find_marks(tmp_path / "out") == []) is not keep
+    for path in paths:
+        made = pydicom.dcmread(path)
+        for keyword in (*io.IDENTITY, "ContentDate"):
+            setattr(made, keyword, "")
+        made.save_as(path)
+    assert find_marks(tmp_path / "out") == []
 
 
 def raising(*_: object, **__: object) -> None:
