@@ -70,6 +70,9 @@ class Prediction:
         Log-odds of residual tumour.
     members : ndarray
         The same by the members of the ensemble able to judge the case.
+    support : mapping of str to float
+        Where the case lies among the training cases, and how far out it may; see
+        :meth:`radresp.classify.support.Support.figures`. Empty where that was not looked at.
     """
 
     case_id: str
@@ -83,9 +86,10 @@ class Prediction:
     warnings: tuple[Note, ...] = ()
     log_odds: float = field(default=float("nan"), compare=False)
     members: Floats = field(default_factory=lambda: np.array([]), compare=False, repr=False)
+    support: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("classes", "fit"):
+        for name in ("classes", "fit", "support"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property
@@ -212,6 +216,7 @@ def predict_prepared(
         warnings,
         log_odds,
         members,
+        model.support.figures(row),
     )
 
 

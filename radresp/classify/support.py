@@ -111,10 +111,7 @@ class Support:
         Missing values outside the selected columns are not held against it.
         """
         notes = []
-        with np.errstate(invalid="ignore"):
-            outside = (x < self.low) | (x > self.high)
-        measurable = np.isfinite(x) & np.isfinite(self.low)
-        share = float(outside[measurable].mean()) if measurable.any() else 1.0
+        share = self.outside(x)
         if share > self.most_outside:
             notes.append(
                 Note(
@@ -124,11 +121,37 @@ class Support:
                     f"at most {self.most_outside:.1%}",
                 )
             )
-        place = [self.columns.index(name) for name in self.selected]
-        distance, z = self.distance(x[place])
+        chosen = self._chosen(x)
+        distance, z = self.distance(chosen)
         if distance > self.farthest:
-            notes.append(self._far(x[place], distance, z))
+            notes.append(self._far(chosen, distance, z))
         return tuple(notes)
+
+    def figures(self, x: Floats) -> dict[str, float]:
+        """Where one case, x of shape (columns,), lies, and how far out it may.
+
+        Returns
+        -------
+        dict of str to float
+            ``distance`` and ``farthest``; ``outside``, the share of columns beyond the training
+            range, and ``most_outside``.
+        """
+        return {
+            "distance": self.distance(self._chosen(x))[0],
+            "farthest": self.farthest,
+            "outside": self.outside(x),
+            "most_outside": self.most_outside,
+        }
+
+    def outside(self, x: Floats) -> float:
+        """Share of the measured columns of one case that lie beyond the training range."""
+        with np.errstate(invalid="ignore"):
+            outside = (x < self.low) | (x > self.high)
+        measurable = np.isfinite(x) & np.isfinite(self.low)
+        return float(outside[measurable].mean()) if measurable.any() else 1.0
+
+    def _chosen(self, x: Floats) -> Floats:
+        return x[[self.columns.index(name) for name in self.selected]]
 
     def distance(self, values: Floats) -> tuple[float, Floats]:
         """Distance of a case from the training mean and its standardised values."""

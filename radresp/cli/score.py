@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,13 @@ from radresp.cli.common import (
     running,
 )
 from radresp.errors import ExitCode
+
+
+class DicomIdentity(StrEnum):
+    """What DICOM results say of whose they are."""
+
+    PSEUDONYM = "pseudonym"
+    KEEP = "keep"
 
 
 def score_command(
@@ -39,6 +47,31 @@ def score_command(
             help="Trace the network's answer back: integrated_gradients, grad_cam or occlusion.",
         ),
     ] = None,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(
+            "--prevalence",
+            min=0.001,
+            max=0.999,
+            help="Share of complete responses where the case comes from, as `regimen show` gives "
+            "it: the probability there is said as well.",
+        ),
+    ] = None,
+    dicom: Annotated[
+        bool,
+        typer.Option(
+            "--dicom",
+            help="Write outlines, change of ADC and a structured report as DICOM too.",
+        ),
+    ] = False,
+    dicom_identity: Annotated[
+        DicomIdentity,
+        typer.Option(
+            "--dicom-identity",
+            help="pseudonym: DICOM results name the case id alone. keep: they copy patient and "
+            "study of the images, and stand in that study.",
+        ),
+    ] = DicomIdentity.PSEUDONYM,
     fail_on_abstain: Annotated[
         bool, typer.Option("--fail-on-abstain", help="Exit with 9 when no probability is given.")
     ] = False,
@@ -52,18 +85,28 @@ def score_command(
         files = pipeline.open_case(one_of(case, input_path, "CASE"), case_id, root).cases[0]
         scoring = pipeline.open_model(model)
         run.plan_sha256 = scoring.plan.sha256()
+        keeps = dicom_identity is DicomIdentity.KEEP
+        sources = pipeline.find_sources(files, scoring.plan, keep_identity=keeps) if dicom else None
         scored = pipeline.score_case(files, scoring)
         explained = None if explain is None else pipeline.explain_score(scored, scoring, explain)
-        page = pipeline.save_score(scored, scoring, folder, explained)
+        page = pipeline.save_score(scored, scoring, folder, explained, prevalence=prevalence)
         run.root, run.inputs = files.root, list(scored.inputs)
         run.model_id = scoring.model_id
         run.outputs = [page, folder / "score.json"]
-        run.result = pipeline.score_record(scored, scoring)
+        run.result = pipeline.score_record(scored, scoring, prevalence)
+        run.outputs += pipeline.save_residual_map(scored.network, folder)
         if explained is not None:
             run.outputs += pipeline.save_explained(explained, folder)
             run.result["explanation"] = explained.record()
+        if sources is not None:
+            run.outputs += pipeline.save_dicom(scored, sources, folder / "dicom")
         for line in scored.lines():
             run.say(line)
+        if shifted := run.result["prevalence_shift"]:
+            run.say(
+                f"p(cCR) {shifted['after']:.2f} ({shifted['low']:.2f} to {shifted['high']:.2f}) at "
+                f"prevalence {shifted['prevalence_after']:g}; {shifted['assumption']}"
+            )
         run.say(f"report: {page}")
         if fail_on_abstain and scored.score.p_ccr is None:
             run.exit_code = ExitCode.ABSTAINED

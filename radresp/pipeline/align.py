@@ -12,6 +12,7 @@ from radresp.core import (
     Mask,
     Note,
     NoteKind,
+    Prepared,
     Sequence,
     Settings,
     Timepoint,
@@ -25,6 +26,7 @@ from radresp.pipeline.plan import HEADER, RIGID
 
 SURE_MM = 2.0
 """Motion between T2 and diffusion that a rigid fit of EPI, itself distorted, can tell from none."""
+_STILL = sitk.Transform(3, sitk.sitkIdentity)
 _ORDER = (Verdict.FAILED, Verdict.DOUBTFUL, Verdict.GOOD)
 
 
@@ -68,7 +70,7 @@ def align_diffusion(desk: Desk, timepoint: Timepoint) -> None:
         desk.alignments[within(timepoint)] = found
 
 
-def to_diffusion(desk: Desk, timepoint: Timepoint) -> sitk.Transform | None:
+def to_diffusion(desk: Desk | Prepared, timepoint: Timepoint) -> sitk.Transform | None:
     """Maps T2 to diffusion millimetres of one visit; None where the headers say.
 
     The headers hold where the fit is not good, and where a rigid fit confirms them to
@@ -79,6 +81,22 @@ def to_diffusion(desk: Desk, timepoint: Timepoint) -> sitk.Transform | None:
         return None
     still = found.method == RIGID and found.quality.numbers["shift_mm"] < SURE_MM
     return None if still else found.transform
+
+
+def from_later_t2(
+    desk: Desk | Prepared, visit: Timepoint, sequence: Sequence
+) -> sitk.Transform | str:
+    """From a point of the later T2 to a point of an image; or why there is no way."""
+    steps: list[sitk.Transform] = []
+    if sequence is not Sequence.T2:
+        steps.append(to_diffusion(desk, visit) or _STILL)
+    if visit is Timepoint.PRE:
+        alignment = desk.alignments.get(VISITS)
+        if alignment is None or not alignment.usable:
+            return "the visits could not be aligned"
+        steps.append(alignment.transform)
+    # The last is applied first: to the earlier visit, then to its diffusion images.
+    return sitk.CompositeTransform(steps) if steps else _STILL
 
 
 def from_diffusion(desk: Desk, timepoint: Timepoint, grid: Grid) -> sitk.Transform | None:

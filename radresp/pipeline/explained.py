@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from radresp import cnn, io, report
-from radresp.core import Mask, Patch, Roi, Sequence, Volume
+from radresp.core import Patch, Timepoint
 from radresp.errors import ModelError
+from radresp.pipeline.case_view import WHEN
 from radresp.pipeline.score import Scored, ScoringModel
 
 
@@ -35,22 +34,22 @@ class Explained(NamedTuple):
             "hidden": self.found.reason_hidden,
         }
 
-    def pictures(self) -> list[tuple[str, bytes]]:
-        """The maps over T2 of each visit; none where they say nothing about the network."""
+    def maps(self) -> tuple[report.Map, ...]:
+        """The maps of both visits; none where they say nothing about the network."""
         if self.found.reason_hidden:
-            return []
-        grid = self.patch.grid
-        bed = Mask.from_array(self.patch.masks["bed"], grid, Roi.BED)
-        shown = []
-        for visit, values in self.found.maps.items():
-            image = self.patch.channels.get(f"{visit}.t2")
-            if image is None:
-                continue
-            title = f"{self.found.method}, {visit}: towards {self.found.target}"
-            t2 = Volume.from_array(np.nan_to_num(image), grid, Sequence.T2)
-            over = cnn.as_volume(values, self.patch)
-            shown.append((title, report.overlay_png(t2, bed, over, title)))
-        return shown
+            return ()
+        target = self.found.target
+        return tuple(
+            report.Map(
+                f"network.{visit}",
+                f"Network, {WHEN[Timepoint(visit)]} treatment ({self.found.method})",
+                f"where the network looked, not where tumour is: orange speaks for {target}, "
+                "blue against",
+                cnn.as_volume(values, self.patch),
+                unit="log-odds",
+            )
+            for visit, values in self.found.maps.items()
+        )
 
 
 def explain_score(scored: Scored, scoring: ScoringModel, method: str) -> Explained:
@@ -88,9 +87,10 @@ def explain_score(scored: Scored, scoring: ScoringModel, method: str) -> Explain
     found = explain(
         network.net,
         cnn.inputs_of(patch),
-        classes=network.classes,
+        classes=network.card.classes,
         spacing_mm=patch.grid.spacing_mm,
         method=method,
+        settings=scoring.plan.explain,
     )
     return Explained(cnn.masked(found, patch), patch)
 

@@ -10,7 +10,6 @@ from scipy import ndimage
 from radresp.cnn.settings import PatchSettings
 from radresp.core import (
     PATCH_CHANNELS,
-    VISITS,
     Grid,
     Mask,
     Patch,
@@ -21,10 +20,9 @@ from radresp.core import (
     resample_volume,
 )
 from radresp.errors import InputError
-from radresp.pipeline.align import to_diffusion
+from radresp.pipeline.align import from_later_t2
 from radresp.pipeline.desk import BED, TUMOUR, Desk
 
-_STILL = sitk.Transform(3, sitk.sitkIdentity)
 _FWHM_TO_SD = 1 / 2.3548
 
 
@@ -87,7 +85,7 @@ def _channel(desk: Desk, name: str, grid: Grid) -> NDArray[np.float32] | str:
     volume = desk.images.get((visit, sequence))
     if volume is None:
         return f"no {visit} {sequence} image"
-    route = _route(desk, visit, sequence)
+    route = from_later_t2(desk, visit, sequence)
     if isinstance(route, str):
         return route
     moved = resample_volume(_smoothed(volume, grid), grid, route)
@@ -95,20 +93,6 @@ def _channel(desk: Desk, name: str, grid: Grid) -> NDArray[np.float32] | str:
     if moved.background is not None:
         values[sitk.GetArrayFromImage(moved.background).astype(bool)] = np.nan
     return np.asarray(values, dtype=np.float32)
-
-
-def _route(desk: Desk, visit: Timepoint, sequence: Sequence) -> sitk.Transform | str:
-    """From a point of the later T2 to a point of an image; or why there is no way."""
-    steps: list[sitk.Transform] = []
-    if sequence is not Sequence.T2:
-        steps.append(to_diffusion(desk, visit) or _STILL)
-    if visit is Timepoint.PRE:
-        alignment = desk.alignments.get(VISITS)
-        if alignment is None or not alignment.usable:
-            return "the visits could not be aligned"
-        steps.append(alignment.transform)
-    # The last is applied first: to the earlier visit, then to its diffusion images.
-    return sitk.CompositeTransform(steps) if steps else _STILL
 
 
 def _smoothed(volume: Volume, grid: Grid) -> Volume:
@@ -124,5 +108,5 @@ def _tumour(desk: Desk, grid: Grid) -> NDArray[np.bool_] | str:
     tumour = desk.outlines.get(TUMOUR)
     if tumour is None:
         return "nobody outlined the tumour"
-    route = _route(desk, Timepoint.PRE, Sequence.T2)
+    route = from_later_t2(desk, Timepoint.PRE, Sequence.T2)
     return route if isinstance(route, str) else resample_mask(tumour, grid, route).array

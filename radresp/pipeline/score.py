@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from radresp import classify, io, report
+from radresp import classify, io
 from radresp.core import (
     Case,
     CaseFiles,
@@ -28,8 +28,7 @@ from radresp.pipeline.acquisition import acquisition_of, outside_protocol
 from radresp.pipeline.decide import decide
 from radresp.pipeline.extract import extract_case, feature_names
 from radresp.pipeline.learning_table import NOT_COMPLETE
-from radresp.pipeline.network import Network, read_network, score_patch
-from radresp.pipeline.page import region_pictures
+from radresp.pipeline.network import Network, NetworkAnswer, ask_about, read_network
 from radresp.pipeline.plan import Plan, missing_modules
 from radresp.pipeline.predict import predict_case
 from radresp.pipeline.prepare import prepare_case
@@ -95,6 +94,8 @@ class Scored:
         What the team read; empty where not known.
     inputs : tuple of Path
         The files named for the case that are there.
+    network : NetworkAnswer, optional
+        What the model's network says of the case; None where the score abstains.
     """
 
     score: Score
@@ -103,6 +104,7 @@ class Scored:
     prediction: classify.Prediction
     reader_call: str = ""
     inputs: tuple[Path, ...] = ()
+    network: NetworkAnswer | None = None
 
     @property
     def p_pseudo_residual(self) -> float | None:
@@ -220,8 +222,9 @@ def score_loaded(files: CaseFiles, case: Case, scoring: ScoringModel) -> Scored:
     """
     prepared = prepare_case(case, scoring.plan)
     row = extract_case(prepared, scoring.plan)
-    network = None if scoring.network is None else score_patch(prepared, scoring.network)
-    prediction = predict_case(files, row, scoring.model, network)
+    said = None if scoring.network is None else ask_about(prepared, scoring.network)
+    log_odds = None if said is None else said.residual_log_odds
+    prediction = predict_case(files, row, scoring.model, log_odds)
     outside = (
         *outside_protocol(acquisition_of(row.trail), scoring.protocol["acquisition"]),
         *(note.text for note in notes_of(row.trail, NoteKind.ABSTAIN)),
@@ -231,7 +234,9 @@ def score_loaded(files: CaseFiles, case: Case, scoring: ScoringModel) -> Scored:
     decided = decide(prediction.fit, prediction.interval, outside, scoring.plan.decision)
     notes = (*filled_notes(prediction), *prediction.warnings)
     score = _score(files, scoring, decided, prediction, notes, row.trail)
-    return Scored(score, prepared, row, prediction, *_of_files(files))
+    return Scored(
+        score, prepared, row, prediction, *_of_files(files), said if score.classes else None
+    )
 
 
 def _without_images(files: CaseFiles, scoring: ScoringModel, lacking: tuple[str, ...]) -> Scored:
@@ -283,71 +288,3 @@ def _of_files(files: CaseFiles) -> tuple[str, tuple[Path, ...]]:
     """What the team read of the case, and which of its files are there."""
     there = tuple(path for path in input_paths(files).values() if io.is_there(path))
     return files.clinical.get("reader_call", ""), there
-
-
-def score_record(scored: Scored, scoring: ScoringModel) -> dict[str, Any]:
-    """The content of ``score.json``."""
-    score = scored.score
-    return {
-        "intended_use": score.intended_use,
-        "case_id": score.case_id,
-        "endpoint": score.endpoint,
-        "p_ccr": score.p_ccr,
-        "interval": None if score.interval is None else list(score.interval),
-        "classes": dict(score.classes),
-        "p_pseudo_residual_given_non_ccr": scored.p_pseudo_residual,
-        "reader_call": scored.reader_call or None,
-        "fit": dict(scored.prediction.fit) if score.classes else {},
-        "ruled_out_up_to": {
-            "complete": scoring.plan.decision.missed_complete,
-            "residual": scoring.plan.decision.missed_residual,
-        },
-        "decision": str(score.decision),
-        "reasons": list(score.reasons),
-        "drivers": [driver._asdict() for driver in scored.prediction.contributions],
-        "qc": scored.prepared.qc(),
-        "model": {
-            "id": score.model_id,
-            "sha256": scoring.sha256,
-            "training_data": scoring.manifest["training_data"],
-            "cases": scoring.manifest["cases"],
-        },
-        "versions": io.versions(),
-        "fixes": [note.record() for note in notes_of(score.trail, NoteKind.FIX)],
-        "warnings": [note.record() for note in notes_of(score.trail, NoteKind.WARNING)],
-        "trail": [step.record() for step in score.trail],
-    }
-
-
-class Explains(Protocol):
-    """What can be said and shown of where an answer comes from."""
-
-    def record(self) -> dict[str, Any]:
-        """What is said of it in ``score.json``."""
-
-    def pictures(self) -> list[tuple[str, bytes]]:
-        """Titles and PNG bytes."""
-
-
-def save_score(
-    scored: Scored, scoring: ScoringModel, folder: Path, explained: Explains | None = None
-) -> Path:
-    """Write ``score.json`` and ``report.html``; returns the page's path.
-
-    Parameters
-    ----------
-    scored, scoring
-        The answer and its model.
-    folder : Path
-        Where to.
-    explained : optional
-        Where the network's answer comes from.
-    """
-    record, pictures = score_record(scored, scoring), region_pictures(scored.prepared)
-    if explained is not None:
-        record["explanation"] = explained.record()
-        pictures += explained.pictures()
-    io.write_json(folder / "score.json", record)
-    page = folder / "report.html"
-    io.write_text(page, report.case_page(record, pictures))
-    return page

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from radresp.report.case_bars import drivers, tissue_bars
+from radresp.report.case_figures import figures_of, pointer
+from radresp.report.case_quality import lights, sentence
+from radresp.report.case_words import plain_name, sentence_case
 
 DECISION_WORDS = {
     "complete_response": "Complete response",
@@ -15,31 +24,86 @@ DECISION_WORDS = {
     "abstain": "Abstained: no probability",
 }
 OUTCOMES = {"residual": "Residual tumour", "complete": "A complete response"}
+TISSUE_WORDS = {
+    "scar": "dark scar",
+    "intermediate": "intermediate",
+    "restricted": "restricted",
+    "bright": "bright (oedema or mucin)",
+}
 
 
-def case_page(score: Mapping[str, Any], pictures: Sequence[tuple[str, bytes]]) -> str:
+def case_page(score: Mapping[str, Any], viewer: Mapping[str, Any] | None = None) -> str:
     """One self-contained HTML page for a score.
 
     Parameters
     ----------
     score : mapping
-        The content of ``score.json``.
-    pictures : sequence of (title, PNG bytes)
-        Shown in this order.
+        The content of ``score.json``. Parts that later versions added may be absent.
+    viewer : mapping, optional
+        From :func:`radresp.report.viewer_data`.
 
     Returns
     -------
     str
-        HTML; every text is escaped, nothing is loaded from elsewhere.
+        HTML; every text is escaped, nothing is loaded from elsewhere, and the page's own policy
+        forbids it. The same content gives the same page.
     """
-    embedded = [(title, b64encode(data).decode()) for title, data in pictures]
+    style, script = _style(), _part("viewer.js")
     return render(
         "case.html",
-        score=score,
-        pictures=embedded,
+        score={**_LATER, **score},
+        viewer=viewer or {"views": [], "absent": {}},
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+        show=figures_of(score),
+        pointer=pointer,
         decision_words=DECISION_WORDS[score["decision"]],
+        reasons=[reason.partition(": ")[::2] for reason in score["reasons"]],
         fit_words=fit_words(score),
         reader_words=reader_words(score),
+        lights=lights(score),
+        tissues=tissue_bars(score.get("tissue_ml") or {}),
+        tissue_words=TISSUE_WORDS,
+        drivers=drivers(score),
+        plain_name=plain_name,
+        sentence=sentence,
+        sentence_case=sentence_case,
+    )
+
+
+_LATER: dict[str, Any] = {
+    "interval_level": None,
+    "prevalence": None,
+    "prevalence_shift": None,
+    "measurements": [],
+    "tissue_ml": {},
+    "days_between_visits": None,
+    "explanation": None,
+    "network": None,
+}
+
+
+@cache
+def _part(name: str) -> Markup:
+    """A file of this room that goes into a page as it is."""
+    return Markup(resources.files("radresp.report").joinpath(name).read_text("utf-8"))  # noqa: S704
+
+
+@cache
+def _style() -> Markup:
+    """The rules every page shares, and those of this one."""
+    return Markup(render("style.html")) + _part("case.css")  # noqa: S704
+
+
+def _policy(style: str, script: str) -> str:
+    """What the page may do: run its own script and show what it holds; it may fetch nothing."""
+    style_sha, script_sha = (
+        b64encode(sha256(text.encode()).digest()).decode() for text in (style, script)
+    )
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{style_sha}'; "
+        f"script-src 'sha256-{script_sha}'; base-uri 'none'; form-action 'none'"
     )
 
 

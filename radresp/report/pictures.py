@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from radresp.core import Grid, Mask, Volume, resample_mask, resample_volume
+from radresp.report.planes import axial, axial_mask
 
 COLUMNS = 3
-_FAINT = 0.1
 
 
 def contour_png(volume: Volume, mask: Mask | None, title: str) -> bytes:
@@ -36,9 +36,9 @@ def contour_png(volume: Volume, mask: Mask | None, title: str) -> bytes:
         PNG; patient right is on the left of the picture, anterior up. Grey levels run from the
         1st to the 99th percentile of the shown slices.
     """
-    volume, mask = _axial(volume, mask)
+    volume = axial(volume)
     picture = volume.array
-    outline = mask.array if mask is not None else np.zeros(picture.shape, bool)
+    outline = np.zeros(picture.shape, bool) if mask is None else axial_mask(mask).array
     slices = _slices(outline)
     box = _box(outline, volume.grid)
     low, high = np.percentile(picture[slices], (1, 99))
@@ -83,9 +83,8 @@ def alignment_png(
     """
     carried = None if moving_mask is None else resample_mask(moving_mask, fixed.grid, transform)
     moved = resample_volume(moving, fixed.grid, transform)
-    below, drawn = _axial(moved, fixed_mask)
-    above, other = _axial(fixed, carried)
-    outlines = [_drawn(mask, below) for mask in (drawn, other)]
+    below, above = axial(moved), axial(fixed)
+    outlines = [_drawn(mask, below) for mask in (fixed_mask, carried)]
     where = outlines[0] if outlines[0].any() else outlines[1]
     slices, box = _slices(where), _box(where, below.grid)
     figure, panels = _panels(title)
@@ -101,52 +100,8 @@ def alignment_png(
     return _png(figure)
 
 
-def overlay_png(volume: Volume, mask: Mask, values: Volume, title: str) -> bytes:
-    """Three axial slices with a signed map laid over them: orange for, blue against.
-
-    Parameters
-    ----------
-    volume : Volume
-        The image.
-    mask : Mask
-        An outline on its grid.
-    values : Volume
-        The map, on the same grid; 0 is not drawn.
-    title : str
-        Written above.
-
-    Returns
-    -------
-    bytes
-        PNG; patient right is on the left of the picture, anterior up.
-    """
-    below, outline = _axial(volume, mask)
-    above, _ = _axial(values, None)
-    drawn = _drawn(outline, below)
-    slices, box = _slices(drawn), _box(drawn, below.grid)
-    figure, panels = _panels(title)
-    low, high = np.percentile(below.array[slices], (1, 99))
-    most = float(np.abs(above.array).max()) or 1.0
-    aspect = below.grid.spacing_mm[1] / below.grid.spacing_mm[0]
-    for axes, k in zip(panels, slices, strict=True):
-        axes.imshow(below.array[k][box], cmap="gray", vmin=low, vmax=high, aspect=aspect)
-        shown = above.array[k][box]
-        axes.imshow(
-            np.ma.masked_where(np.abs(shown) < _FAINT * most, shown),
-            cmap="PuOr_r",
-            vmin=-most,
-            vmax=most,
-            alpha=0.6,
-            aspect=aspect,
-        )
-        if drawn[k].any():
-            axes.contour(drawn[k][box], levels=[0.5], colors=["#ffb000"], linewidths=1.0)
-        _label(axes, k, len(below.array))
-    return _png(figure)
-
-
 def _drawn(mask: Mask | None, like: Volume) -> NDArray[np.bool_]:
-    return np.zeros(like.grid.size[::-1], bool) if mask is None else mask.array
+    return np.zeros(like.grid.size[::-1], bool) if mask is None else axial_mask(mask).array
 
 
 def _edges(picture: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -172,17 +127,6 @@ def _png(figure: Figure) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
     return buffer.getvalue()
-
-
-def _axial(volume: Volume, mask: Mask | None) -> tuple[Volume, Mask | None]:
-    """The picture with its axes ordered right-left, front-back, foot-head; never interpolated."""
-    order = sitk.DICOMOrientImageFilter()
-    order.SetDesiredCoordinateOrientation("LPS")
-    grid = Grid.of(order.Execute(volume.image))
-    if grid.same_as(volume.grid):
-        return volume, mask
-    turned = resample_volume(volume, grid, interpolator=sitk.sitkNearestNeighbor)
-    return turned, None if mask is None else resample_mask(mask, grid)
 
 
 def _slices(outline: NDArray[np.bool_]) -> list[int]:

@@ -13,6 +13,7 @@ import pytest
 import SimpleITK as sitk
 from builders import shared_data
 from builders_canary import CANARY, PLACE, find_marks
+from builders_case import wrong_figures
 from commands import Shown, correlation, radresp, tree
 
 from radresp import intensity, io, masks, pipeline
@@ -85,7 +86,9 @@ def test_a_new_case_gets_a_score_with_everything_it_rests_on(home: Path, tmp_pat
         assert record["p_ccr"] == pytest.approx(1 - record["classes"]["residual"])
     page = (tmp_path / "out/report.html").read_text()
     assert INTENDED_USE in page
-    assert page.count("data:image/png;base64") == 4
+    assert list(wrong_figures(page, record)) == []
+    assert "viewer-data" in page
+    assert len(page) < 2_000_000
     run = json.loads((tmp_path / "out/run.json").read_text())
     assert run["exit_code"] == 0
     assert {entry["path"] for entry in run["outputs"]} == {"score.json", "report.html"}
@@ -556,7 +559,7 @@ def test_series_tells_what_is_in_the_folder() -> None:
 
 CNN = """\
 cnn: {patch: {size: [16, 16, 8], spacing_mm: [5.0, 5.0, 8.0]}, width: 4, levels: 2, epochs: 2,
-      batch: 8, folds: 3}
+      batch: 8, folds: 3, residual_map: true}
 """
 
 
@@ -600,6 +603,10 @@ def test_a_network_is_judged_beside_the_features_and_asked_at_scoring(
     )
     assert shown.code == 0, shown.err
     assert "CNN_MISSING" not in {note["code"] for note in shown.json["warnings"]}
+    assert shown.json["decision"] != "abstain"
+    assert 0 < shown.json["network"]["residual_fraction"] < 1
+    assert (tmp_path / "a/residual_map.nii.gz").exists()
+    assert "Network, residual tumour" in (tmp_path / "a/report.html").read_text()
     judged = radresp(
         "evaluate", network / "fused", network / "new/cohort.csv", "-o", tmp_path / "b",
         "--outcomes", network / "new/outcomes.csv", "--progress", "none", "--json",
