@@ -9,6 +9,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from radresp.core.frozen import frozen
+from radresp.core.notebook import card, folded
 from radresp.core.trail import Step
 from radresp.core.words import Verdict
 
@@ -75,3 +76,12 @@ class Alignment:
     def usable(self) -> bool:
         """Whether anything may be computed across the two images."""
         return self.quality.verdict is not Verdict.FAILED
+
+    def _repr_html_(self) -> str:
+        numbers = {name: f"{value:.4g}" for name, value in self.quality.numbers.items()}
+        return card(
+            f"{self.fixed} <- {self.moving}: {self.quality.verdict}",
+            {"method": self.method, "transform": self.transform.GetName()},
+            lines=self.quality.reasons,
+            more=folded("what the verdict rests on", numbers),
+        )

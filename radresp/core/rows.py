@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from radresp.core.frozen import frozen
-from radresp.core.trail import Trail
+from radresp.core.notebook import card, folded, scale
+from radresp.core.trail import NoteKind, Trail, notes_of
 from radresp.core.words import Decision
 from radresp.errors import InputError
 from radresp.notice import INTENDED_USE
+
+_SHOWN = 20
+"""Features and reasons that a notebook shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,17 @@ class FeatureRow:
                 expected="one reason for every NaN",
                 case=self.case_id,
             )
+
+    def _repr_html_(self) -> str:
+        shown = {name: f"{v:.6g}" for name, v in self.values.items() if name not in self.absent}
+        first = dict(islice(shown.items(), _SHOWN))
+        reasons = Counter(self.absent.values())
+        return card(
+            f"features of case {self.case_id}",
+            {"known": str(len(shown)), "absent": str(len(self.absent))},
+            lines=[f"{count} absent: {reason}" for reason, count in reasons.most_common(_SHOWN)],
+            more=folded(f"the first {len(first)} of {len(shown)}", first),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +143,21 @@ class Score:
     def p_ccr(self) -> float | None:
         """Probability of a complete response: 1 - p(residual). None when abstaining."""
         return 1.0 - self.classes["residual"] if self.classes else None
+
+    def _repr_html_(self) -> str:
+        facts, drawing = {"endpoint": self.endpoint, "model": self.model_id}, ""
+        if self.p_ccr is not None and self.interval is not None:
+            low, high = self.interval
+            said = f"{self.p_ccr:.2f}, interval {low:.2f} to {high:.2f}"
+            facts = (
+                {"p(cCR)": said} | {f"p({n})": f"{p:.2f}" for n, p in self.classes.items()} | facts
+            )
+            drawing = scale(self.p_ccr, low, high, f"p(cCR) {said}")
+        warnings = notes_of(self.trail, NoteKind.WARNING)
+        return card(
+            f"case {self.case_id}: {self.decision.replace('_', ' ')}",
+            facts,
+            notice=self.intended_use,
+            drawing=drawing,
+            lines=[*self.reasons, *(f"warning {note.text}" for note in warnings)],
+        )

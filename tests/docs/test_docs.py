@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import runpy
-import shlex
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from typer.testing import CliRunner
 
 from radresp import pipeline
-from radresp.cli import app
 from radresp.notice import INTENDED_USE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,10 +24,6 @@ def script(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
 def test_default_yaml_is_the_default_plan_with_every_key() -> None:
@@ -70,34 +62,40 @@ def test_the_readme_begins_with_the_intended_use() -> None:
     assert INTENDED_USE in README.split("\n\n")[1]
 
 
-def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    examples = blocks("python")
-    assert examples
-    for number, block in enumerate(examples):
-        example = tmp_path / f"example_{number}.py"
-        example.write_text(block)
-        assert runpy.run_path(str(example))["row"].values
+HEADINGS = re.compile(r"^#+ (.*)$", flags=re.MULTILINE)
 
 
-def test_command_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    lines = [line for block in blocks("bash") for line in block.splitlines() if line]
-    assert lines
-    for line in lines:
-        program, *words = shlex.split(line)
-        assert program == "radresp"
-        assert CliRunner().invoke(app, words).exit_code == 0, line
-
-
-def test_every_command_in_a_console_example_exists() -> None:
-    lines = re.findall(r"^\$ radresp (\S+)", "\n".join(blocks("console")), flags=re.MULTILINE)
-    known = {command.name for command in app.registered_commands}
-    assert set(lines) <= known
+def anchors(page: Path) -> set[str]:
+    """What a heading is called in a link: lower case, hyphens, no punctuation."""
+    headings = HEADINGS.findall(page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-        assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        found = page.parent / target if target else page
+        assert found.exists(), f"{page.name}: {target}"
+        if anchor:
+            assert anchor in anchors(found), f"{page.name}: {target}#{anchor}"
+
+
+def test_every_page_is_in_a_table_of_contents() -> None:
+    docs = ROOT / "docs"
+    listed: set[Path] = set()
+    for page in docs.rglob("*.md"):
+        for tree in re.findall(r"```{toctree}\n(.*?)```", page.read_text(), flags=re.DOTALL):
+            names = [line for line in tree.splitlines() if line and not line.startswith(":")]
+            listed |= {(page.parent / f"{name}.md").resolve() for name in names}
+    assert listed == set(docs.rglob("*.md")) - {docs / "index.md"}
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("pydata_sphinx_theme", reason="needs the extra docs")
+    from sphinx.cmd.build import main
+
+    assert main(["-W", "-q", "-b", "html", str(ROOT / "docs"), str(tmp_path)]) == 0
+    home = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert INTENDED_USE in re.sub(r"\s+", " ", home)

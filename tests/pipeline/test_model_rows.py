@@ -28,6 +28,7 @@ from builders_masks import save_nifti
 from commands import Shown, radresp, tree
 from sklearn.preprocessing import FunctionTransformer
 
+import radresp as radresp_package
 from radresp import classify, pipeline
 from radresp.errors import ModelError
 from radresp.io import load_features, load_model, save_model, versions
@@ -821,3 +822,16 @@ def test_p16_an_image_that_was_learned_from_is_recognised(
     shown = score(write_table(tmp_path / "data/one.csv", row), model)
     assert shown.code == 0, shown.out
     assert "IN_TRAINING_SET" in {note["code"] for note in shown.json["warnings"]}
+
+
+def test_python_says_what_the_command_says(home: Path, model: Path) -> None:
+    told = score(home / "new.csv", model).json
+    opened = radresp_package.open_model(model)
+    found = radresp_package.score_case(home / "new.csv", opened, output=model.parent / "python")
+    again = radresp_package.score_case(str(home / "new.csv"), str(model))
+    assert (found.classes, found.interval) == (again.classes, again.interval)
+    assert (found.p_ccr, str(found.decision)) == (told["p_ccr"], told["decision"])
+    assert found.model_id in found._repr_html_()
+    written = json.loads((model.parent / "python/score.json").read_text())
+    assert written["classes"] == told["classes"]
+    assert (model.parent / "python/report.html").is_file()
