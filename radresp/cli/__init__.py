@@ -19,6 +19,7 @@ from radresp.cli import (
     prepare,
     regimen,
     register,
+    report,
     score,
     series,
     stability,
@@ -52,6 +53,7 @@ for module in (
     evaluate,
     score,
     export,
+    report,
     phantom,
     methods,
 ):

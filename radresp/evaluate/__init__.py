@@ -30,11 +30,14 @@ from radresp.evaluate.calibration import (
 )
 from radresp.evaluate.calibration_curve import CalibrationCurve, CurvePoint, calibration_curve
 from radresp.evaluate.decisions import Released, decision_rates, released_at_missed
+from radresp.evaluate.fractions import describe_fraction
 from radresp.evaluate.intervals import bootstrap_interval, bootstrap_values, wilson_interval
 from radresp.evaluate.multiclass import describe_classes, multiclass_log_loss
 from radresp.evaluate.nar import nar_score
 from radresp.evaluate.paired import compare
+from radresp.evaluate.roc_band import roc_band
 from radresp.evaluate.sample_size import SampleSize, cox_snell_of_auc, riley
+from radresp.evaluate.selection import selection_frequency
 from radresp.evaluate.selective import risk_coverage
 from radresp.evaluate.subgroups import describe_groups
 from radresp.evaluate.summary import Describe, describe
@@ -84,6 +87,7 @@ __all__ = [
     "delong",
     "describe",
     "describe_classes",
+    "describe_fraction",
     "describe_groups",
     "ece",
     "fold_variation",
@@ -95,8 +99,10 @@ __all__ = [
     "released_at_missed",
     "riley",
     "risk_coverage",
+    "roc_band",
     "roc_points",
     "scaled_brier",
+    "selection_frequency",
     "sensitivity_at_specificity",
     "specificity_at_sensitivity",
     "treat_all",

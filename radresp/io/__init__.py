@@ -3,6 +3,7 @@
 Readers return nouns and refuse what is not whole; all writing goes through one atomic writer.
 """
 
+from radresp.io import dicom_codes
 from radresp.io.arrays import load_arrays, save_arrays
 from radresp.io.atomic import check_writable, lock, sweep, write_bytes, write_json, write_text
 from radresp.io.bids import SESSIONS
@@ -11,14 +12,16 @@ from radresp.io.clinical_columns import CLINICAL, MISSING
 from radresp.io.clinical_table import ClinicalTable, load_clinical, reference_of
 from radresp.io.cohort import Cohort, load_cohort, read_cohort
 from radresp.io.cohort_row import CellError
-from radresp.io.dicom_guard import describe_folder, read_visit_facts
-from radresp.io.dicom_nouns import SeriesSummary, VisitFacts
+from radresp.io.dicom_guard import describe_folder, is_dicom, read_sources, read_visit_facts
+from radresp.io.dicom_nouns import IDENTITY, SeriesSummary, Sources, VisitFacts, unusable_source
 from radresp.io.dicom_out import save_dicom_series
 from radresp.io.dicom_out_study import DicomSeries, DicomStudy
+from radresp.io.dicom_report import Findings, Number
+from radresp.io.dicom_results import Results, save_dicom_results
 from radresp.io.identifiers import privacy_notes
 from radresp.io.images import RawImage, load_adc_image, load_images, load_volumes
 from radresp.io.input_file import is_there
-from radresp.io.json_file import read_json
+from radresp.io.json_file import read_embedded, read_json
 from radresp.io.masks_in import empty_mask, load_mask, split_choice
 from radresp.io.model_folder import ModelFolder, count_look, load_model, save_model
 from radresp.io.outcomes import UNSPECIFIED, Outcomes, load_outcomes
@@ -44,6 +47,7 @@ from radresp.io.volumes_out import (
 
 __all__ = [
     "CLINICAL",
+    "IDENTITY",
     "MISSING",
     "SESSIONS",
     "UNSPECIFIED",
@@ -52,12 +56,16 @@ __all__ = [
     "Cohort",
     "DicomSeries",
     "DicomStudy",
+    "Findings",
     "FoundSeries",
     "ModelFolder",
+    "Number",
     "Outcomes",
     "RawImage",
+    "Results",
     "RunRecord",
     "SeriesSummary",
+    "Sources",
     "StatusLog",
     "Survey",
     "TreatmentDates",
@@ -67,11 +75,13 @@ __all__ = [
     "contradicts",
     "count_look",
     "describe_folder",
+    "dicom_codes",
     "dump_mapping",
     "empty_mask",
     "find_case",
     "find_series",
     "hidden_shift",
+    "is_dicom",
     "is_there",
     "keyed_hash",
     "load_adc_image",
@@ -92,10 +102,13 @@ __all__ = [
     "parse_mapping",
     "privacy_notes",
     "read_cohort",
+    "read_embedded",
     "read_json",
+    "read_sources",
     "read_visit_facts",
     "reference_of",
     "save_arrays",
+    "save_dicom_results",
     "save_dicom_seg",
     "save_dicom_series",
     "save_dwi",
@@ -111,6 +124,7 @@ __all__ = [
     "sweep",
     "table_text",
     "transform_suffix",
+    "unusable_source",
     "versions",
     "write_bytes",
     "write_json",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,3 +18,23 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def read_embedded(path: Path, name: str) -> Any:
+    """JSON that a page written by radresp holds in a script block, or None where there is none.
+
+    Parameters
+    ----------
+    path : Path
+        The page.
+    name : str
+        The id of the block.
+    """
+    try:
+        page = path.read_text("utf-8")
+    except (OSError, ValueError):
+        return None
+    block = re.search(
+        rf'<script type="application/json" id="{re.escape(name)}">(.*?)</script>', page
+    )
+    return None if block is None else json.loads(block[1])

@@ -25,6 +25,7 @@ from radresp.pipeline.extract import extract_case
 from radresp.pipeline.page import save_prepared
 from radresp.pipeline.plan import EXTRACTION, Plan
 from radresp.pipeline.prepare import prepare_case
+from radresp.pipeline.qc_pages import save_qc_index, save_strip
 from radresp.pipeline.read import load_case
 from radresp.pipeline.records import load_record, record_path, save_record
 from radresp.pipeline.results import CaseResult, CohortResult
@@ -135,10 +136,13 @@ def prepare_cohort(
     """Write regions, transforms and pictures of every case, resuming what is there.
 
     Parameters and errors are those of :func:`extract_cohort`; each case gets ``<case>/masks``,
-    ``images``, ``transforms``, ``qc`` and ``qc.json``.
+    ``images``, ``transforms``, ``qc`` and ``qc.json``; all together get a picture each in ``qc``,
+    and ``qc/index.html`` to flick through them.
     """
     with claimed(PREPARE, cases, plan, folder, force):
-        return work_through(PREPARE, cases, plan, folder, workers, force, watch)
+        outcome = work_through(PREPARE, cases, plan, folder, workers, force, watch)
+        save_qc_index(folder)
+    return outcome
 
 
 def extract_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
@@ -158,7 +162,7 @@ def extract_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
 def prepare_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
     """Regions, transforms and pictures of one case, from its files to its record."""
     prepared = prepare_case(load_case(files, plan), plan)
-    written = save_prepared(prepared, folder / files.case_id)
+    written = [*save_prepared(prepared, folder / files.case_id), save_strip(prepared, folder)]
     outputs = {path.relative_to(folder).as_posix(): io.sha256_of(path) for path in written}
     save_record(files, plan.extraction_sha256, folder, {"outputs": outputs})
     return CaseResult(files.case_id, "prepare", trail=prepared.trail)

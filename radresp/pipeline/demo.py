@@ -12,7 +12,8 @@ from radresp.pipeline.cohort import counted, extract_cohort
 from radresp.pipeline.learning_table import join_outcomes
 from radresp.pipeline.plan import HEADER, RIGID, Plan, parse_plan
 from radresp.pipeline.results import CohortResult
-from radresp.pipeline.score import Scored, open_model, save_score, score_case
+from radresp.pipeline.score import Scored, open_model, score_case
+from radresp.pipeline.score_page import save_score
 from radresp.pipeline.synthetic import ceiling, make_phantom_cohort, phantom_settings
 from radresp.pipeline.train import Stage, Trained, save_model, train_model
 

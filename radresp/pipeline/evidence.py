@@ -20,6 +20,7 @@ from radresp.notice import INTENDED_USE
 from radresp.pipeline.decide import DecisionRules, word_of
 from radresp.pipeline.evaluation_rules import EvaluationRules
 from radresp.pipeline.learning_table import TrainingTable
+from radresp.pipeline.readings import reader_table
 
 
 def describe_all(
@@ -47,6 +48,7 @@ def describe_all(
     p = out_of_fold.p_ccr.to_numpy()
     figures = figures_of(y, p, groups, rules, seed)
     folds = [out_of_fold.folds[name].to_numpy() for name in out_of_fold.folds]
+    said, calls = words_by_repeat(out_of_fold, decision), table.strata.get("reader_call")
     return {
         "intended_use": INTENDED_USE,
         "endpoint": table.endpoint,
@@ -55,10 +57,12 @@ def describe_all(
         "class_counts": {str(k): int(v) for k, v in table.y.value_counts().sort_index().items()},
         "complete_response": figures,
         "roc": evaluate.roc_points(y, p),
+        "roc_band": evaluate.roc_band(y, p, groups, seed=seed, repeats=rules.bootstrap),
         "fold_variation": evaluate.fold_variation(
             y, [1 - one[classify.RESIDUAL].to_numpy() for one in out_of_fold.per_repeat], folds
         ),
         "decisions": decisions(y, out_of_fold, groups, decision, seed),
+        "reader": reader_table(y, None if calls is None else calls.loc[cases], said),
         "pseudo_residual": pseudo_residual(
             y, out_of_fold.pseudo.to_numpy(), table.doubted_of(cases), groups, rules, seed
         ),
@@ -88,8 +92,7 @@ def decisions(
     Rates are means over the repeats; their intervals count each case once. The width of a case's
     interval, another reason to abstain, is not known out of fold and left out.
     """
-    repeats = list(zip(out_of_fold.fit, out_of_fold.outside.T.to_numpy(), strict=True))
-    said = [words(fit, outside, rules) for fit, outside in repeats]
+    said = words_by_repeat(out_of_fold, rules)
     p = out_of_fold.p_ccr.to_numpy()
     outside = out_of_fold.outside.mean(axis=1).to_numpy()
     # Cases unlike the training cases would be abstained from first.
@@ -98,9 +101,15 @@ def decisions(
         "missed_residual_level": rules.missed_residual,
         "missed_complete_level": rules.missed_complete,
         "rates": mean_rates([evaluate.decision_rates(y, one) for one in said]),
-        "coverage": mean_rates([coverage(y, fit, rules) for fit, _ in repeats]),
+        "coverage": mean_rates([coverage(y, fit, rules) for fit in out_of_fold.fit]),
         "risk_coverage": evaluate.risk_coverage(y, p, sure, groups, seed=seed),
     }
+
+
+def words_by_repeat(out_of_fold: classify.OutOfFold, rules: DecisionRules) -> list[list[str]]:
+    """The word for each case in each repeat, by models that never met its patient."""
+    repeats = zip(out_of_fold.fit, out_of_fold.outside.T.to_numpy(), strict=True)
+    return [words(fit, outside, rules) for fit, outside in repeats]
 
 
 def words(fit: pd.DataFrame, outside: np.ndarray, rules: DecisionRules) -> list[str]:

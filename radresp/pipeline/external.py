@@ -8,7 +8,7 @@ scoring would not abstain from; too few events give no AUC.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from radresp import classify, evaluate, io, report
+from radresp import classify, evaluate, io
 from radresp.core import Decision
+from radresp.core.notebook import card
 from radresp.errors import CohortError, PlanError
 from radresp.notice import INTENDED_USE
 from radresp.pipeline.acquisition import outside_protocol
@@ -32,15 +33,18 @@ from radresp.pipeline.evidence import (
 )
 from radresp.pipeline.learning_table import CALLS, TrainingTable
 from radresp.pipeline.model_card import value_line
+from radresp.pipeline.plan import Plan
+from radresp.pipeline.readings import reader_table
 from radresp.pipeline.records import record_path
 from radresp.pipeline.score import ScoringModel
-from radresp.pipeline.train import json_bytes
+from radresp.pipeline.train import json_bytes, report_files
 
 ALONE = {
     "volume only": ("post.t2.bed.volumetry.volume_ml", -1.0),
     "mean ADC only": ("post.adc.bed.original.firstorder_Mean", 1.0),
 }
 """Single numbers, with the direction in which they speak for a complete response."""
+TITLE = "How good is this model elsewhere?"
 Floats = NDArray[np.float64]
 
 
@@ -54,10 +58,16 @@ class Judged:
         The content of ``evaluation.json``; ``looks`` is filled in by whoever counts them.
     predictions : DataFrame
         One row a case: probability, interval, fit, decision, reasons, outcome.
+    plan : Plan
+        Of the model.
+    facts : mapping
+        What the model folder tells of how the model was made.
     """
 
     evaluation: Mapping[str, Any]
     predictions: pd.DataFrame
+    plan: Plan
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """The result for a terminal."""
@@ -81,6 +91,12 @@ class Judged:
             f"- residual tumours called complete: {missed['part']} of {missed['whole']}",
             f"- complete responses called complete: {released['part']} of {released['whole']}",
         ]
+
+    def _repr_html_(self) -> str:
+        title, *lines = self.lines()
+        return card(
+            title, {}, notice=INTENDED_USE, lines=(line.removeprefix("- ") for line in lines)
+        )
 
 
 def judge(
@@ -137,7 +153,10 @@ def judge(
         "complete_response": everyone.figures(has),
         "accepted": everyone.figures(kept),
         "roc": evaluate.roc_points(everyone.y[has], everyone.p[has]),
+        "roc_band": everyone.roc_band(has),
         "decisions": _decisions(everyone, has, kept, scoring),
+        "reader": reader_table(everyone.y, everyone.calls, [predictions["decision"].tolist()]),
+        "flow": table.flow,
         "prevalence": {"training": scoring.imaging.prevalence, "here": float(everyone.y.mean())},
         "pseudo_residual": pseudo_residual(
             everyone.y, everyone.p_pseudo, everyone.doubted, everyone.groups, rules, seed
@@ -156,7 +175,7 @@ def judge(
         "looks": None,
         "notes": [note.record() for note in dict.fromkeys(table.notes)],
     }
-    return Judged(evaluation, predictions)
+    return Judged(evaluation, predictions, scoring.plan)
 
 
 class Cases:
@@ -172,10 +191,17 @@ class Cases:
         self.groups = table.groups.loc[order].to_numpy()
         self.p_pseudo = predictions["p_pseudo_residual_given_non_ccr"].to_numpy(float)
         self.doubted = table.doubted_of(order)
+        calls = table.strata.get("reader_call")
+        self.calls = None if calls is None else calls.loc[order]
 
     def figures(self, rows: NDArray[np.bool_]) -> dict[str, Any]:
         """Discrimination, calibration and utility of some cases."""
         return figures_of(self.y[rows], self.p[rows], self.groups[rows], self.rules, self.seed)
+
+    def roc_band(self, rows: NDArray[np.bool_]) -> dict[str, Any]:
+        """The band around the ROC curve of some cases."""
+        draws = {"seed": self.seed, "repeats": self.rules.bootstrap}
+        return evaluate.roc_band(self.y[rows], self.p[rows], self.groups[rows], **draws)
 
 
 def _decisions(
@@ -291,14 +317,12 @@ def doubts_of(
 
 
 def save_judged(judged: Judged, folder: Path) -> list[Path]:
-    """Write ``evaluation.json``, ``evaluation.html`` and ``predictions.csv``."""
-    paths = [folder / name for name in ("evaluation.json", "evaluation.html", "predictions.csv")]
-    page = report.evaluation_page(judged.evaluation, title="How good is this model elsewhere?")
-    texts = (
-        json_bytes(judged.evaluation).decode(),
-        page,
-        judged.predictions.sort_index().to_csv(),
-    )
-    for path, text in zip(paths, texts, strict=True):
-        io.write_text(path, text)
-    return paths
+    """Write ``evaluation.json``, ``predictions.csv``, and the page with what stands beside it."""
+    members = {
+        "evaluation.json": json_bytes(judged.evaluation),
+        "predictions.csv": judged.predictions.sort_index().to_csv().encode(),
+        **report_files(judged.evaluation, TITLE, judged.facts, judged.plan),
+    }
+    for name, data in members.items():
+        io.write_bytes(folder / name, data)
+    return [folder / name for name in members]

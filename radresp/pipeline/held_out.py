@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,12 +14,13 @@ from radresp.core import Note, NoteKind
 from radresp.errors import CohortError, PlanError
 from radresp.pipeline.cohort import counted, extract_cohort
 from radresp.pipeline.external import Judged, doubts_of, judge
+from radresp.pipeline.flow import patient_flow, refusals_beside
 from radresp.pipeline.learning_table import TrainingTable, join_outcomes
 from radresp.pipeline.network import score_inputs
 from radresp.pipeline.patches import cut_cohort, load_inputs
 from radresp.pipeline.score import ScoringModel, open_model
 from radresp.pipeline.score_checks import check_extractor
-from radresp.pipeline.train import Stage
+from radresp.pipeline.train import REPORT, Stage
 
 IMAGE_COLUMNS = frozenset({"pre_t2", "post_t2", "post_dwi", "post_adc"})
 """Any of these makes a table a cohort."""
@@ -104,7 +106,14 @@ def evaluate_model(
     judged = judge(noted, scoring, doubts, rules, scores)
     # Counted once there is something to see: a refusal is no look.
     looks = io.count_look(model, {str(case): str(label) for case, label in table.y.items()})
-    return replace(judged, evaluation={**judged.evaluation, "looks": looks}), scoring
+    evaluation = {**judged.evaluation, "looks": looks}
+    return replace(judged, evaluation=evaluation, facts=_facts(model)), scoring
+
+
+def _facts(model: Path) -> dict[str, Any]:
+    """How a model was made, by its own folder; the versions are those of this evaluation."""
+    told = (io.read_json(model / REPORT) or {}).get("facts", {})
+    return {**told, "versions": io.versions()}
 
 
 def _network_scores(
@@ -181,11 +190,11 @@ def _table(source: Path, features: Path, given: HeldOut) -> TrainingTable:
     clinical = given.clinical
     if clinical is None and not source.is_dir() and is_cohort(source):
         clinical = source
-    return join_outcomes(
-        io.load_features(features, id_column=given.id_column, drop=drop),
-        said,
-        None if clinical is None else io.load_clinical(clinical, given.id_column),
+    rows = io.load_features(features, id_column=given.id_column, drop=drop)
+    table = join_outcomes(
+        rows, said, None if clinical is None else io.load_clinical(clinical, given.id_column)
     )
+    return replace(table, flow=patient_flow(rows.index, said, refusals_beside(features)))
 
 
 def _check_unmet(table: TrainingTable, features: Path, scoring: ScoringModel) -> None:

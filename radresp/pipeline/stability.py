@@ -190,6 +190,20 @@ def keep_stable(x: pd.DataFrame, path: Path, minimum: float) -> tuple[pd.DataFra
     return x[kept], Note(NoteKind.FIX, "FEATURE_UNSTABLE", found)
 
 
+def repeatability(path: Path) -> dict[str, dict[str, float | None]]:
+    """ICC(1,1) of every feature of a ``stability.csv``, with its interval; None where unknown."""
+    table = io.load_text_table(path)
+    ends = {"value": "icc_1_1", "low": "icc_1_1_low", "high": "icc_1_1_high"}
+    columns = {end: table.column(name) for end, name in ends.items() if name in table.columns}
+    return {
+        feature: {
+            end: None if cells[i] in io.MISSING else float(cells[i])
+            for end, cells in columns.items()
+        }
+        for i, feature in enumerate(table.column("feature"))
+    }
+
+
 def perturb_case(case: Case, plan: Plan) -> Iterator[Mapping[str, float]]:
     """Features of every perturbation of a case; the same seed and case give the same."""
     prepared = prepare_case(case, plan)

@@ -13,9 +13,10 @@ from radresp import io
 from radresp.cnn import Cnn
 from radresp.errors import PlanError
 from radresp.pipeline.cnn_store import TrainedCnn, load_cnn
+from radresp.pipeline.flow import patient_flow, refusals_beside
 from radresp.pipeline.learning_table import TrainingTable, join_outcomes
 from radresp.pipeline.plan import Plan, parse_plan
-from radresp.pipeline.stability import keep_stable
+from radresp.pipeline.stability import keep_stable, repeatability
 from radresp.pipeline.synthetic import ENDPOINT
 
 
@@ -159,15 +160,18 @@ def training_table(
         outcome_map=outcome_map,
         endpoint=endpoint,
     )
+    rows = io.load_features(table_path, id_column=id_column, drop=drop)
     table = join_outcomes(
-        io.load_features(table_path, id_column=id_column, drop=drop),
+        rows,
         said,
         None if clinical is None else io.load_clinical(clinical, id_column),
         None if control is None else _control(_table_of(control), id_column, drop),
     )
+    table = replace(table, flow=patient_flow(rows.index, said, refusals_beside(table_path)))
     if stability is not None:
         kept, note = keep_stable(table.x, stability, minimum_icc)
-        table = replace(table, x=kept, notes=(*table.notes, note))
+        icc = repeatability(stability)
+        table = replace(table, x=kept, notes=(*table.notes, note), repeatability=icc)
     trained = None if network is None else load_cnn(network)
     if trained is not None:
         table = replace(table, cnn=trained.scores)

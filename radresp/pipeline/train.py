@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 from scipy.special import expit
 
-from radresp import classify, io, report
+from radresp import classify, evaluate, io, report
+from radresp.core.notebook import card
 from radresp.errors import PlanError
 from radresp.notice import INTENDED_USE
 from radresp.pipeline.baselines import baselines, fused_figures, plain_settings
@@ -25,6 +26,10 @@ CLASSIFIER_PREFIX = "classifier_"
 """Marks the classifier's own members in the model folder."""
 CNN_PREFIX = "cnn_"
 """Marks those of the network."""
+
+REPORT = "report.json"
+"""What the page of an evaluation says beyond ``evaluation.json``."""
+TITLE = "How good is this model?"
 
 Stage = Callable[[str, int], Callable[[int, int], None]]
 """Opens a progress line: its name and total give a function of (done, all)."""
@@ -52,6 +57,12 @@ class Trained:
             "complete response, by repeated patient-grouped nested cross-validation:",
             *figure_lines(found),
         ]
+
+    def _repr_html_(self) -> str:
+        title, *lines = self.lines()
+        return card(
+            title, {}, notice=INTENDED_USE, lines=(line.removeprefix("- ") for line in lines)
+        )
 
 
 def imaging_of(model: classify.Model | classify.Fused) -> classify.Model:
@@ -119,6 +130,8 @@ def train_model(
         evaluation["fusion"] = fused_figures(table, parts, plan.evaluation, plan.seed)
     evaluation["leak_guard"] = guard
     model = _fitted(table, settings, plan, fuse)
+    evaluation["flow"] = table.flow
+    evaluation["feature_selection"] = _selection(table, found, imaging_of(model))
     notes = (
         *table.notes,
         *confounding(table),
@@ -127,6 +140,18 @@ def train_model(
     )
     evaluation["notes"] = [note.record() for note in dict.fromkeys(notes)]
     return Trained(model, chosen, evaluation)
+
+
+def _selection(
+    table: TrainingTable, found: classify.OutOfFold, model: classify.Model
+) -> dict[str, Any]:
+    """How often the models of the folds chose each feature, and how well it repeats if known."""
+    chosen = [fold["selected"] for fold in found.chosen]
+    counted = evaluate.selection_frequency(chosen, table.x.shape[1], model.selected)
+    for row in counted["features"]:
+        if row["name"] in table.repeatability:
+            row["icc"] = table.repeatability[row["name"]]
+    return counted
 
 
 def _sources(
@@ -219,9 +244,7 @@ def save_model(
     facts = model_facts(trained, plan, training_data, stability)
     members["plan.yaml"] = io.dump_mapping(plan.record()).encode()
     members["evaluation.json"] = json_bytes(trained.evaluation)
-    members["evaluation.html"] = report.evaluation_page(
-        trained.evaluation, title="How good is this model?"
-    ).encode()
+    members |= report_files(trained.evaluation, TITLE, facts, plan)
     members["out_of_fold.csv"] = _predictions(trained.out_of_fold).encode()
     members["protocol.json"] = json_bytes(protocol or {"cases": {}, "acquisition": {}})
     members["README.md"] = model_card(trained.evaluation, facts).encode()
@@ -239,6 +262,31 @@ def save_model(
         "versions": io.versions(),
     }
     return io.save_model(folder, members, manifest, overwrite=overwrite)
+
+
+def report_files(
+    evaluation: Mapping[str, Any], title: str, facts: Mapping[str, Any], plan: Plan
+) -> dict[str, bytes]:
+    """The page with its figures, methods text and checklist, and what they were made from.
+
+    Parameters
+    ----------
+    evaluation : mapping
+        The content of ``evaluation.json``.
+    title : str
+        Heading of the page.
+    facts : mapping
+        From :func:`model_facts`; may be empty.
+    plan : Plan
+        Of the model.
+
+    Returns
+    -------
+    dict of str to bytes
+        By file name; ``report.json`` holds all that ``evaluation.json`` does not.
+    """
+    beside: dict[str, Any] = {"title": title, "facts": dict(facts), "plan": plan.record()}
+    return {REPORT: json_bytes(beside), **report.evaluation_files(evaluation, **beside)}
 
 
 def sources_of(model: classify.Model | classify.Fused) -> list[str]:

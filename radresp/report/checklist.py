@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -148,17 +148,29 @@ def checklist_table(evaluation: Mapping[str, Any], model_facts: Mapping[str, Any
     return "\n".join(parts)
 
 
-def _section(name: str, rows: list[dict[str, Any]]) -> str:
+def counts_line(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Where a list comes from, and how many of its items are answered.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``GUIDELINES``.
+    rows : sequence of mapping
+        Its rows of :func:`checklist_rows`.
+    """
     counts = Counter(row["status"] for row in rows)
     said = f"{FILLED.capitalize()}: {counts[FILLED]} of {len(rows)}; " + ", ".join(
         f"{status}: {counts[status]}" for status in (AUTHORS, NOT_DONE)
     )
-    lines = [f"## {name}", "", f"{GUIDELINES[name]}. {said}.", ""]
-    if name == "METRICS":
-        lines[2] += (
-            f" Items the software can vouch for weigh {vouched_weight(rows):.4f} of 1; this is not "
-            "a METRICS score of the study."
-        )
+    weight = (
+        f" Items the software can vouch for weigh {vouched_weight(rows):.4f} of 1; this is not a "
+        "METRICS score of the study."
+    )
+    return f"{GUIDELINES[name]}. {said}." + (weight if name == "METRICS" else "")
+
+
+def _section(name: str, rows: list[dict[str, Any]]) -> str:
+    lines = [f"## {name}", "", counts_line(name, rows), ""]
     lines += ["| item | section | what | answer |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(map(_cell, _texts(row)))} |" for row in rows]
     return "\n".join(lines) + "\n"

@@ -1,58 +1,77 @@
 """The page of an evaluation: what a model can do, for whom, and how far to believe it.
 
 Source: TRIPOD+AI (BMJ 2024;385:e078378): discrimination, calibration and utility together, with
-intervals, subgroups and limits. What was not computed is said, with its reason, in its place.
+intervals, subgroups and limits. What was not computed is said, with its reason, in its place. Cases
+that failed come first; figures stand in the page and beside it as files, with their data.
 """
 
 from __future__ import annotations
 
+import csv
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from radresp.report import figures, tables, tables_limits
+from radresp.report import drawing, tables, tables_cohort, tables_limits
+from radresp.report.checklist import GUIDELINES, checklist_rows, counts_line
+from radresp.report.gallery import Plot, plots
+from radresp.report.manuscript import methods_text
 from radresp.report.page import render
 from radresp.report.tables import Table
-from radresp.report.wording import (
-    ABSENT,
-    dig,
-    estimate,
-    figure,
-    number,
-    parts,
-    reason_of,
-    rows_of,
-    words,
-)
+from radresp.report.wording import dig, figure, number, rows_of
 
 WARNS = frozenset({"warning", "abstain"})
+PAGE, METHODS, CHECKLIST, FIGURES = "evaluation.html", "methods.md", "checklist.csv", "figures"
+_TYPES = {"svg": "image/svg+xml", "png": "image/png", "csv": "text/csv", "md": "text/markdown"}
+_CHECKED = ("guideline", "item", "section", "text", "status", "answer")
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure as base64 SVG with its words; without data, why there is none."""
+    """A figure as SVG for the page, with its words and its files; or why there is none.
 
-    title: str
-    caption: str
-    data: str = ""
-    reason: str = ABSENT
-    wide: bool = False
+    Parameters
+    ----------
+    plot : Plot
+        Title, caption and reason.
+    drawn : str
+        SVG; empty where there is nothing to draw.
+    files : mapping of str to bytes
+        Its forms by the ending of their names.
+    """
+
+    plot: Plot
+    drawn: str
+    files: Mapping[str, bytes]
+
+    @property
+    def links(self) -> list[tuple[str, str, str]]:
+        """Ending, file name and content of each form, as addresses a page holds itself."""
+        name = self.plot.name
+        return [(kind, f"{name}.{kind}", address(kind, of)) for kind, of in self.files.items()]
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with its figures and tables."""
+    """A heading with a table before all else, figures, and tables after them."""
 
     name: str
     title: str
     pictures: tuple[Picture, ...]
     tables: tuple[Table, ...]
+    lead: str = ""
+    first: Table | None = None
 
 
-def evaluation_page(evaluation: Mapping[str, Any], *, title: str) -> str:
+def evaluation_page(
+    evaluation: Mapping[str, Any],
+    *,
+    title: str,
+    facts: Mapping[str, Any] | None = None,
+    plan: Mapping[str, Any] | None = None,
+) -> str:
     """One self-contained HTML page for a model's evaluation.
 
     Parameters
@@ -63,6 +82,8 @@ def evaluation_page(evaluation: Mapping[str, Any], *, title: str) -> str:
         so.
     title : str
         Heading, for example the name of the model or of the cohort it was tried on.
+    facts, plan : mapping, optional
+        What is known of the model, and its plan, for the checklists and the methods text.
 
     Returns
     -------
@@ -85,16 +106,81 @@ def evaluation_page(evaluation: Mapping[str, Any], *, title: str) -> str:
     >>> "12 complete, 28 residual" in page, "not computed in this run" in page
     (True, True)
     """
+    return evaluation_files(evaluation, title=title, facts=facts, plan=plan)[PAGE].decode()
+
+
+def evaluation_files(
+    evaluation: Mapping[str, Any],
+    *,
+    title: str,
+    facts: Mapping[str, Any] | None = None,
+    plan: Mapping[str, Any] | None = None,
+) -> dict[str, bytes]:
+    """The page with everything that stands beside it, by file name.
+
+    Parameters are those of :func:`evaluation_page`.
+
+    Returns
+    -------
+    dict of str to bytes
+        ``evaluation.html``; each figure as ``figures/<name>.svg``, ``.png`` and ``.csv``;
+        ``methods.md``; ``checklist.csv``.
+    """
+    facts, plan = facts or {}, plan or {}
+    pictures = {name: _picture(plot) for name, plot in plots(evaluation).items()}
+    answers = checklist_rows(evaluation, facts)
+    methods, checked = methods_text(evaluation, facts, plan), _answers_csv(answers)
     counts = ", ".join(f"{n} {name}" for name, n in evaluation["class_counts"].items())
-    return render(
-        "evaluation.html",
+    page = render(
+        PAGE,
         title=title,
         evaluation=evaluation,
         counts=counts,
         auc=figure(dig(evaluation, "complete_response", "auc")),
         limits=limits(evaluation),
-        sections=_sections(evaluation),
+        sections=_sections(evaluation, pictures),
+        checklists=[_checklist(name, answers) for name in GUIDELINES],
+        checklist_file=address("csv", checked.encode()),
+        methods=methods,
+        methods_file=address("md", methods.encode()),
+        versions=facts.get("versions") or {},
     )
+    files = {
+        f"{FIGURES}/{name}.{kind}": data
+        for name, picture in pictures.items()
+        for kind, data in picture.files.items()
+    }
+    return {PAGE: page.encode(), METHODS: methods.encode(), CHECKLIST: checked.encode(), **files}
+
+
+def address(kind: str, data: bytes) -> str:
+    """Content as an address that a page holds itself."""
+    return f"data:{_TYPES[kind]};base64,{b64encode(data).decode()}"
+
+
+def _picture(plot: Plot) -> Picture:
+    if not plot.rows:
+        return Picture(plot, "", {})
+    svg, png = drawing.forms(plot.draw)
+    shown = drawing.inline(svg, plot.name, plot.title, plot.caption)
+    return Picture(plot, shown, {"svg": svg, "png": png, "csv": plot.csv().encode()})
+
+
+def _answers_csv(answers: list[dict[str, Any]]) -> str:
+    text = StringIO()
+    writer = csv.DictWriter(text, _CHECKED, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(answers)
+    return text.getvalue()
+
+
+def _checklist(name: str, answers: list[dict[str, Any]]) -> Table:
+    rows = [row for row in answers if row["guideline"] == name]
+    columns = ("item", "section", "what", "status", "answer")
+    cells = [
+        (row["item"], row["section"], row["text"], row["status"], row["answer"]) for row in rows
+    ]
+    return Table(name, columns, tuple(cells), counts_line(name, rows))
 
 
 def limits(evaluation: Mapping[str, Any]) -> list[str]:
@@ -123,151 +209,71 @@ def limits(evaluation: Mapping[str, Any]) -> list[str]:
     noticed = [note for note in rows_of(evaluation.get("notes")) if note.get("severity") in WARNS]
     if noticed:
         said.append(f"Warnings: {len(noticed)}, listed under Notes.")
+    refused = rows_of(dig(evaluation, "flow", "refused"))
+    if refused:
+        said.append(f"Cases that failed: {len(refused)}, listed first.")
     return said
 
 
-def _sections(evaluation: Mapping[str, Any]) -> list[Section]:
+def _sections(evaluation: Mapping[str, Any], pictures: Mapping[str, Picture]) -> list[Section]:
+    def of(*names: str) -> tuple[Picture, ...]:
+        return tuple(pictures[name] for name in names)
+
     groups = tables_limits.subgroup_tables(evaluation)
     return [
         Section(
+            "cases",
+            "Who is in it, and who failed",
+            of("flow"),
+            (tables_cohort.flow_table(evaluation),),
+            first=tables_cohort.refused_table(evaluation),
+        ),
+        Section(
             "figures",
             "How good it is",
-            (_roc(evaluation), _calibration(evaluation)),
+            of("roc", "calibration"),
             (tables.headline_table(evaluation),),
         ),
         Section(
             "baselines",
             "Against simpler predictors",
-            (_forest(evaluation),),
+            of("baselines"),
             (tables.baseline_table(evaluation), tables.fusion_table(evaluation)),
         ),
         Section(
             "use",
             "What would acting on it bring?",
-            (_decision(evaluation), _coverage(evaluation)),
+            of("decision_curve", "risk_coverage"),
             (tables.threshold_table(evaluation), *tables_limits.decision_tables(evaluation)),
         ),
-        Section("groups", "For whom?", (), (*groups, tables_limits.site_table(evaluation))),
+        Section(
+            "reader",
+            "Beside the reader",
+            of("reader"),
+            tuple(tables_cohort.reader_tables(evaluation)),
+        ),
+        Section(
+            "groups",
+            "For whom?",
+            of("subgroups"),
+            (*groups, tables_limits.site_table(evaluation)),
+        ),
+        Section(
+            "features",
+            "Which features",
+            of("feature_selection"),
+            (tables_cohort.selection_table(evaluation),),
+        ),
         Section(
             "trust",
             "How far to believe it",
-            (),
+            of("leak_guard"),
             (
-                tables_limits.stability_table(evaluation),
                 tables_limits.leak_table(evaluation),
                 tables_limits.size_table(evaluation),
+                tables_limits.stability_table(evaluation),
             ),
+            tables_limits.size_sentence(evaluation),
         ),
         Section("notes", "What was noticed", (), (tables_limits.note_table(evaluation),)),
     ]
-
-
-def _counts(evaluation: Mapping[str, Any]) -> str:
-    found = evaluation.get("complete_response")
-    n, events = dig(found, "n"), dig(found, "events")
-    cases = f"n = {evaluation['cases'] if n is None else n}"
-    return cases if events is None else f"{cases} ({events} complete responses)"
-
-
-def _picture(
-    title: str, caption: str, draw: Callable[[], Figure] | None, reason: str, wide: bool = False
-) -> Picture:
-    if draw is None:
-        return Picture(title, caption, reason=reason or ABSENT)
-    data = b64encode(figures.svg(draw())).decode()
-    return Picture(title, caption, data, wide=wide)
-
-
-def _roc(evaluation: Mapping[str, Any]) -> Picture:
-    points = rows_of(evaluation.get("roc"))
-    auc = dig(evaluation, "complete_response", "auc")
-    return _picture(
-        "ROC curve",
-        f"AUC {figure(auc)}.",
-        (lambda: figures.roc_figure(points, _counts(evaluation))) if points else None,
-        dig(evaluation, "roc", "reason") or estimate(auc).reason,
-    )
-
-
-def _calibration(evaluation: Mapping[str, Any]) -> Picture:
-    found = evaluation.get("complete_response")
-    bins, curve = rows_of(dig(found, "calibration_bins")), dig(found, "calibration_curve")
-    points = [p for p in rows_of(dig(curve, "points")) if p.get("observed") is not None]
-    caption = (
-        f"Slope {figure(dig(found, 'calibration_slope'))}, "
-        f"in the large {figure(dig(found, 'calibration_in_the_large'))}."
-    )
-    if not points:
-        caption += f" No smoothed curve: {reason_of(curve)}."
-    return _picture(
-        "Calibration",
-        caption,
-        (lambda: figures.calibration_figure(bins, points, _counts(evaluation))) if bins else None,
-        reason_of(found),
-    )
-
-
-def _decision(evaluation: Mapping[str, Any]) -> Picture:
-    found = evaluation.get("complete_response")
-    points = [
-        p
-        for p in rows_of(dig(found, "decision_curve"))
-        if None not in (p.get("model"), p.get("treat_all"))
-    ]
-    return _picture(
-        "Decision curve",
-        "To treat is to keep the organ where a complete response is called; at a threshold of 0.8 "
-        "one cancer left behind weighs as much as four organs kept.",
-        (lambda: figures.decision_figure(points, _counts(evaluation))) if points else None,
-        reason_of(found),
-    )
-
-
-def _coverage(evaluation: Mapping[str, Any]) -> Picture:
-    found = dig(evaluation, "decisions", "risk_coverage")
-    rows = rows_of(dig(found, "points") or dig(found, "rows"))
-    points = [p for p in rows if p.get("risk") is not None]
-    chance = dig(found, "random_risk")
-    area = f"Area under the curve {figure(dig(found, 'aurc'))}; at random {figure(chance)}."
-    return _picture(
-        "Risk and coverage",
-        area,
-        (lambda: figures.coverage_figure(points, chance, _counts(evaluation))) if points else None,
-        reason_of(found if found is not None else evaluation.get("decisions")),
-    )
-
-
-def _forest(evaluation: Mapping[str, Any]) -> Picture:
-    rows = forest_rows(evaluation)
-    level = dig(evaluation, "complete_response", "level")
-    auc = dig(evaluation, "complete_response", "auc")
-    return _picture(
-        "AUC of the model, its parts, simple baselines and subgroups",
-        "Groups whose AUC is withheld are in the tables, with the reason.",
-        (lambda: figures.forest_figure(rows, level)) if rows else None,
-        estimate(auc).reason,
-        wide=True,
-    )
-
-
-def forest_rows(evaluation: Mapping[str, Any]) -> list[figures.ForestRow]:
-    """Every AUC of the evaluation that exists, the model's first; empty without that one."""
-    row = figures.ForestRow
-    whole = evaluation.get("complete_response")
-    rows = [row("model", dig(whole, "n"), estimate(dig(whole, "auc")), figures.DARK)]
-    if rows[0].figure.value is None:
-        return []
-    left_out = dig(evaluation, "leave_one_site_out", "complete_response")
-    rows.append(row("each site left out", dig(left_out, "n"), estimate(dig(left_out, "auc"))))
-    for name, entry in parts(evaluation.get("fusion")).items():
-        if name != "differences":
-            rows.append(row(name, dig(entry, "n"), estimate(dig(entry, "auc"))))
-    for name, entry in parts(evaluation.get("baselines")).items():
-        auc = entry.get("auc") if isinstance(entry, Mapping) else entry
-        rows.append(row(name, dig(entry, "n"), estimate(auc), figures.RED))
-    for name, entries in parts(evaluation.get("subgroups")).items():
-        for entry in rows_of(entries):
-            label = f"{words(name)}: {entry.get('value')}"
-            auc = estimate(entry.get("auc"))
-            rows.append(row(label, entry.get("n"), auc, figures.GREEN))
-    return [found for found in rows if found.figure.value is not None]

@@ -1,32 +1,27 @@
 """Figures of an evaluation: ROC, calibration, net benefit, risk against coverage, forest of AUCs.
 
-Source: TRIPOD+AI item 23a asks for plots beside the numbers. Colours are those of Okabe & Ito,
-told apart by people with any colour vision; every line also has a style of its own. Figures are
-drawn from the entries of an evaluation and nothing is computed but places on the page. They become
-SVG whose text stays text, so that names in any script are shown by the reader's own fonts.
+Source: TRIPOD+AI item 23a asks for plots beside the numbers. Every line has a colour and a style of
+its own. Figures are drawn from the entries of an evaluation and nothing is computed but places on
+the page.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from radresp.report.drawing import BLUE, GREY, RED, blank
 from radresp.report.wording import Estimate, figure
 
-BLUE, RED, GREEN, GREY, DARK = "#0072b2", "#d55e00", "#009e73", "#8a8f98", "#1b1f24"
 _SIZE = (4.8, 4.4)
 _SHARE = (-0.02, 1.02)
 _NARROWEST = 0.02
-_LONGEST = 44
+_LONGEST, _START = 60, 20
 
 
 class ForestRow(NamedTuple):
@@ -38,29 +33,24 @@ class ForestRow(NamedTuple):
     colour: str = BLUE
 
 
-def svg(drawn: Figure) -> bytes:
-    """A figure as SVG; the same bytes for the same figure."""
-    buffer = BytesIO()
-    as_text = mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "radresp"})
-    with as_text, warnings.catch_warnings():
-        # The font that measures a name need not hold its letters: the reader's fonts draw it.
-        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
-        drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
-
-
-def roc_figure(points: Sequence[Mapping[str, float]], counts: str) -> Figure:
-    """The ROC curve with the line of chance.
+def roc_figure(
+    points: Sequence[Mapping[str, float]], band: Sequence[Mapping[str, float]], counts: str
+) -> Figure:
+    """The ROC curve with its band and the line of chance.
 
     Parameters
     ----------
     points : sequence of mapping
         ``false_positive_rate`` and ``true_positive_rate``, each in [0, 1], in order.
+    band : sequence of mapping
+        ``false_positive_rate``, ``low`` and ``high``; may be empty.
     counts : str
         Cases behind it, for the title.
     """
     drawn, axes = _single(f"ROC curve, {counts}")
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="chance")
+    if band:
+        _draw_band(axes, band, "false_positive_rate")
     axes.plot(
         [point["false_positive_rate"] for point in points],
         [point["true_positive_rate"] for point in points],
@@ -88,7 +78,7 @@ def calibration_figure(
     counts : str
         Cases behind it, for the title.
     """
-    drawn = _blank((4.8, 5.2))
+    drawn = blank((4.8, 5.2))
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     above.set_title(f"Calibration, {counts}", fontsize=10)
     above.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="ideal")
@@ -105,7 +95,7 @@ def calibration_figure(
     below.bar([low for low, _ in edges], heights, widths, align="edge", color=GREY, alpha=0.6)
     below.set(xlabel="predicted p(complete response)", ylabel="cases\nper 0.1")
     for axes in (above, below):
-        _plain(axes)
+        plain(axes)
     return drawn
 
 
@@ -217,7 +207,7 @@ def forest_figure(rows: Sequence[ForestRow], level: float | None) -> Figure:
     level : float, optional
         Confidence level of the intervals, in (0, 1), for the title.
     """
-    drawn = _blank((9.4, 0.9 + 0.27 * len(rows)))
+    drawn = blank((9.4, 0.9 + 0.27 * len(rows)))
     axes = drawn.subplots()
     axes.axvline(0.5, color=GREY, linestyle=":", linewidth=1)
     axes.axvline(
@@ -233,38 +223,43 @@ def forest_figure(rows: Sequence[ForestRow], level: float | None) -> Figure:
             axes.plot([low, high], [place, place], color=row.colour, linewidth=1.4)
         left = min(left, value if low is None else low)
         text = figure(row.figure._asdict() | {"reason": ""})
-        axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+        beside = axes.get_yaxis_transform()
+        axes.text(1.02, place, text, transform=beside, va="center", fontsize=8, parse_math=False)
     axes.set(xlim=(max(left - 0.03, 0.0), 1.0), ylim=(len(rows) - 0.4, -0.6))
-    axes.set_yticks(range(len(rows)), [_label(row) for row in rows])
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)
+    label_rows(axes, [_label(row) for row in rows])
     ends = "no intervals" if level is None else f"{100 * level:g} % intervals"
     axes.set_xlabel(f"AUC ({ends}; hollow: none; dotted: chance; dashed: the model)")
-    _plain(axes)
-    axes.tick_params(axis="y", length=0)
+    plain(axes)
     return drawn
 
 
 def _label(row: ForestRow) -> str:
-    name = row.label if len(row.label) <= _LONGEST else row.label[: _LONGEST - 1] + "…"
-    return name if row.n is None else f"{name} (n = {row.n})"
+    return shortened(row.label) + ("" if row.n is None else f" (n = {row.n})")
 
 
-def _blank(size: tuple[float, float]) -> Figure:
-    drawn = Figure(figsize=size, layout="constrained")
-    FigureCanvasSVG(drawn)
-    return drawn
+def shortened(name: str) -> str:
+    """A name that leaves room for a figure beside it: its start and its end."""
+    return name if len(name) <= _LONGEST else f"{name[:_START]}…{name[_START + 1 - _LONGEST :]}"
+
+
+def label_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Names beside the rows of a figure, as they are: a dollar in one is no formula."""
+    axes.set_yticks(range(len(names)), list(names))
+    for label in axes.get_yticklabels():
+        label.set_parse_math(False)
+    axes.tick_params(axis="y", length=0)
 
 
 def _single(title: str) -> tuple[Figure, Axes]:
-    drawn = _blank(_SIZE)
+    drawn = blank(_SIZE)
     axes = drawn.subplots()
     axes.set_title(title, fontsize=10)
-    _plain(axes)
+    plain(axes)
     return drawn, axes
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Axes without a box around them, in the sizes of a page."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     axes.xaxis.label.set_fontsize(9)

@@ -11,6 +11,7 @@ from typing import Any
 from radresp.report.tables import Row, Table, cell
 from radresp.report.wording import (
     ABSENT,
+    count,
     dig,
     estimate,
     figure,
@@ -126,15 +127,16 @@ _SAID = {
 
 def _rate_row(name: str, entry: Any) -> Row:
     found = estimate(entry)
-    counts = (number(dig(entry, "part")), number(dig(entry, "whole")))
+    counts = (count(dig(entry, "part")), count(dig(entry, "whole")))
+    why = "no such cases" if dig(entry, "whole") == 0 else found.reason
     said = _SAID.get(name, words(name))
-    return (said, number(found.value), interval(entry), *counts, found.reason)
+    return (said, number(found.value), interval(entry), *counts, why)
 
 
 def _count_table(counts: Mapping[str, Mapping[str, int]]) -> Table:
     said = list(dict.fromkeys(word for row in counts.values() for word in row))
     rows = [
-        (words(truth), *(number(row.get(word)) for word in said)) for truth, row in counts.items()
+        (words(truth), *(count(row.get(word)) for word in said)) for truth, row in counts.items()
     ]
     return Table("Decisions by truth, cases", ("truth", *map(words, said)), tuple(rows))
 
@@ -191,6 +193,24 @@ def size_table(evaluation: Mapping[str, Any]) -> Table:
         ("external validation", str(evaluation.get("external_validation") or "none stated")),
     ]
     return Table("Size and looks", ("what", "how many"), tuple(rows))
+
+
+def size_sentence(evaluation: Mapping[str, Any]) -> str:
+    """What the size of the cohort means, in one sentence; empty where nobody calculated it."""
+    size, patients = evaluation.get("sample_size"), evaluation["patients"]
+    looked, needed = dig(size, "candidate_parameters"), dig(size, "patients_needed")
+    if looked is None:
+        return ""
+    if needed is None:
+        return (
+            f"Sample size: {looked} features were looked at in {patients} patients; without a "
+            "ranking better than chance no number of patients would do."
+        )
+    verdict = "enough" if needed <= patients else "too few for a model to be relied on"
+    return (
+        f"Sample size: to learn from {looked} features at the AUC found, {needed} patients would be"
+        f" needed (Riley 2019); there were {patients}, {verdict}."
+    )
 
 
 def _needed(size: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from radresp.report.figures import BLUE, DARK, GREEN, RED, svg
+from radresp.report.drawing import BLUE, DARK, GREEN, RED, svg
 
 _HALF = 0.5
 

@@ -134,6 +134,17 @@ def figure(entry: Any, *, signed: bool = False) -> str:
     return f"{value} (no interval: {found.reason})" if found.reason else value
 
 
+def count(value: Any) -> str:
+    """A number of cases, with one decimal where it is a mean over repeats.
+
+    Examples
+    --------
+    >>> count(12), count(12.0), count(5.333), count(None)
+    ('12', '12', '5.3', '-')
+    """
+    return number(None) if value is None else f"{round(value, 1):g}"
+
+
 def share(entry: Any) -> str:
     """A proportion with its interval and its counts.
 
@@ -143,7 +154,9 @@ def share(entry: Any) -> str:
     '0.500 (0.200 to 0.800), 3/6'
     """
     whole = dig(entry, "whole")
-    return figure(entry) + ("" if whole is None else f", {number(dig(entry, 'part'))}/{whole}")
+    return figure(entry) + (
+        "" if whole is None else f", {count(dig(entry, 'part'))}/{count(whole)}"
+    )
 
 
 def words(name: str) -> str:

@@ -9,7 +9,7 @@ from radresp.notice import INTENDED_USE
 
 COMMANDS = [
     "demo", "series", "index", "check", "register", "features", "prepare", "extract", "train",
-    "score", "phantom", "methods",
+    "score", "report", "phantom", "methods",
 ]  # fmt: skip
 HEAVY = ["SimpleITK", "sklearn", "pandas", "pydicom", "nibabel", "radiomics", "matplotlib"]
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders_report import FACTS, PLAN
 
-from radresp import evaluate
+from radresp import evaluate, report
 from radresp.notice import INTENDED_USE
 
 
@@ -32,6 +33,17 @@ def group(value: str, n: int, auc: dict[str, Any]) -> dict[str, Any]:
 
 def share(part: int, whole: int) -> dict[str, Any]:
     return {"value": part / whole, "low": 0.0123, "high": 0.9871, "part": part, "whole": whole}
+
+
+def reading(call: str, truth: str, n: int) -> dict[str, Any]:
+    said = {"complete_response": 0.2, "residual": 0.3, "indeterminate": 0.4, "abstain": 0.1}
+    return {
+        "call": call,
+        "truth": truth,
+        "what": "pseudo_residual",
+        "n": n,
+        "words": {word: part * n for word, part in said.items()},
+    }
 
 
 def points(n: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -70,6 +82,48 @@ def _whole() -> dict[str, Any]:
         "class_counts": {"complete": int(y.sum()), "residual": int((1 - y).sum())},
         "complete_response": figures,
         "roc": curve(y, p),
+        "roc_band": evaluate.roc_band(y, p, seed=1, repeats=60),
+        "flow": {
+            "steps": [
+                {
+                    "name": "cases named in the tables",
+                    "n": 67,
+                    "left_out": [
+                        {"reason": "refused: MASK_TOO_SMALL", "n": 2},
+                        {"reason": "refused: DCM_CORRUPT", "n": 1},
+                    ],
+                },
+                {"name": "cases with features", "n": 64, "left_out": [{"reason": "none", "n": 4}]},
+                {"name": "cases analysed", "n": 60, "patients": 58, "left_out": []},
+            ],
+            "refused": [
+                {"case": "p66", "code": "DCM_CORRUPT", "found": "no pixels", "action": "send again"}
+            ],
+        },
+        "reader": {
+            "rows": [
+                reading("cCR", "complete response", 11),
+                reading("nCR", "complete response", 13),
+                reading("nCR", "residual tumour", 29),
+            ],
+            "pseudo_residual_released": share(5, 13) | {"reason": ""},
+            "missed_residual_caught": {
+                "value": None,
+                "part": 0,
+                "whole": 0,
+                "reason": "no such case",
+            },
+            "residual_released": share(2, 29) | {"reason": ""},
+        },
+        "pseudo_residual": {
+            "condition": "read as nCR or iCR",
+            "read": 42,
+            "pseudo_residual": 13,
+            "figures": {"auc": interval(0.6713, 0.5214, 0.8012)},
+        },
+        "feature_selection": evaluate.selection_frequency(
+            [["post.a", "post.b"], ["post.a", "delta.c"], ["post.a", "post.b"]], 412, ["post.a"]
+        ),
         "fold_variation": {
             "repeats": {"mean": 0.7411, "sd": 0.0213, "min": 0.7123, "max": 0.7684},
             "folds": {"mean": 0.7393, "sd": 0.1124, "without_both_classes": 2},
@@ -137,6 +191,12 @@ def _whole() -> dict[str, Any]:
 def whole(_whole: dict[str, Any]) -> dict[str, Any]:
     """Every part there is."""
     return deepcopy(_whole)
+
+
+@pytest.fixture(scope="session")
+def files(_whole: dict[str, Any]) -> dict[str, bytes]:
+    """The page of the whole evaluation with all that stands beside it: drawn once."""
+    return report.evaluation_files(_whole, title="m", facts=FACTS, plan=PLAN)
 
 
 @pytest.fixture
