@@ -173,11 +173,16 @@ def smooth(
     u = np.divide(distance, width, out=np.where(distance == 0, 0.0, 2.0), where=width > 0)
     kernel = np.clip(1 - np.abs(u) ** 3, 0, None) ** 3
     w = np.ones_like(p) if weights is None else weights
-    s0, s1, s2 = (w @ (kernel * u**k).T for k in range(3))
-    t0, t1 = ((w * y) @ (kernel * u**k).T for k in range(2))
+    s0, s1, s2 = (_summed(w, kernel * u**k) for k in range(3))
+    t0, t1 = (_summed(w * y, kernel * u**k) for k in range(2))
     spread = s2 * s0 - s1 * s1
     line = ratio(s2 * t0 - s1 * t1, np.where(spread > _FLAT * s0 * s0, spread, 0.0))
     return np.clip(np.where(np.isnan(line), ratio(t0, s0), line), 0.0, 1.0)
+
+
+def _summed(weights: Floats, windows: Floats) -> Floats:
+    """Sums over cases, in one order: a product of matrices adds up as its threads divide it."""
+    return np.asarray(np.einsum("...n,mn->...m", weights, windows))
 
 
 def _gaps(y: Floats, p: Floats) -> Floats:

@@ -392,7 +392,7 @@ def test_a_typo_in_the_outcomes_stops_training_and_leaves_the_model(
 ) -> None:
     outcomes = tmp_path / "outcomes.csv"
     text = (home / "cohort/outcomes.csv").read_text()
-    outcomes.write_text(text.replace("residual", "residul", 1))
+    outcomes.write_text(text.replace(",residual,", ",residul,", 1))
     before = tree(home / "model")
     shown = radresp(
         "train", home / "features", "--outcomes", outcomes, "-o", home / "model", "--json",
