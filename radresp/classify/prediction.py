@@ -19,6 +19,7 @@ from radresp.classify.ensemble import interval_of
 from radresp.classify.head import Head
 from radresp.classify.model import Model
 from radresp.classify.settings import ClassifierSettings
+from radresp.classify.shapley import shapley
 from radresp.classify.table import RESIDUAL, Floats, listed
 from radresp.core import Note, NoteKind
 from radresp.errors import ModelError
@@ -28,7 +29,7 @@ class Contribution(NamedTuple):
     """How far one feature moved a case's log-odds of residual tumour.
 
     ``contribution`` is coefficient x standardised value x calibration slope, or, where the model is
-    no weighted sum, the change against the feature's training median; positive is towards residual
+    no weighted sum, the Shapley value against the training medians; positive is towards residual
     tumour. The training values are the 5, 50 and 95 % quantiles.
     """
 
@@ -268,9 +269,9 @@ def _moves(head: Head, values: Floats, model: Model) -> Floats:
     """How far each feature moves the score: weight times value, or against its training median."""
     if head.linear:
         return np.asarray(head.classifier.coef_[0] * head.standardised(values[None])[0])
-    without = np.tile(values, (values.size + 1, 1))
-    medians = [model.quantiles[name][2] for name in head.columns]
-    without[np.arange(values.size), np.arange(values.size)] = medians
-    scores = head.scores(without, 2)
-    margin = scores[:, 1] - scores[:, 0]
-    return np.asarray(margin[-1] - margin[:-1])
+
+    def margin(rows: Floats) -> Floats:
+        scores = head.scores(rows, 2)
+        return np.asarray(scores[:, 1] - scores[:, 0])
+
+    return shapley(margin, values, np.array([model.quantiles[n][2] for n in head.columns]))

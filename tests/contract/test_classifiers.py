@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -136,3 +137,16 @@ def test_inputs_are_left_as_they_were(name: str) -> None:
     pd.testing.assert_frame_equal(table.x, copies[0])
     pd.testing.assert_series_equal(table.y, copies[1])
     pd.testing.assert_series_equal(table.groups, copies[2])
+
+
+@methods
+def test_contributions_add_up_to_the_distance_from_the_training_medians(name: str) -> None:
+    model, x = trained(name)
+    every = model.settings.model_copy(update={"top_contributions": 100})
+    medians = pd.DataFrame({c: [model.quantiles[c][2]] for c in model.quantiles}, index=["median"])
+    rows = pd.concat([medians.reindex(columns=x.columns).fillna(x.median()), x.iloc[:5]])
+    prepared = model.preparation.transform(rows[list(model.columns)].to_numpy(), None)
+    scores = model.platt.slope * model.margins(prepared)
+    found = predict(replace(model, settings=every), rows)
+    parts = [sum(part.contribution for part in one.contributions) for one in found]
+    assert np.subtract(parts, parts[0]) == pytest.approx(scores - scores[0], abs=1e-6)
