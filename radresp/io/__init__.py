@@ -28,7 +28,7 @@ from radresp.io.outcomes import UNSPECIFIED, Outcomes, load_outcomes
 from radresp.io.plan_file import dump_mapping, load_mapping, parse_mapping
 from radresp.io.pseudonym import case_name, hidden_shift, keyed_hash, load_key
 from radresp.io.record import RunRecord, sha256_of, versions
-from radresp.io.references import contradicts
+from radresp.io.references import contradicts, contradicts_fraction
 from radresp.io.rtstruct_out import save_rtstruct
 from radresp.io.seg_out import save_dicom_seg
 from radresp.io.status import StatusLog
@@ -73,6 +73,7 @@ __all__ = [
     "case_name",
     "check_writable",
     "contradicts",
+    "contradicts_fraction",
     "count_look",
     "describe_folder",
     "dicom_codes",

@@ -27,6 +27,7 @@ from radresp.io.references import (
     UNSPECIFIED,
     Labels,
     Said,
+    contradicts_fraction,
     derive_labels,
     hold_labels,
     stated_endpoint,
@@ -185,7 +186,7 @@ def _fractions(axes: Axes, labels: Labels) -> dict[str, float]:
     fractions = {case: float(cell) for case, cell in found.items()}
     for case, line in zip(axes.ids, table.lines, strict=True):
         label, fraction = labels[case], fractions.get(case, 0.0)
-        if fraction > 0 and label not in (None, RESIDUAL):
+        if contradicts_fraction(label, fraction):
             raise PlanError(
                 "LABEL_CONFLICT",
                 f"line {line}: the outcome is {label!r}, the residual fraction {fraction:g}",

@@ -57,6 +57,24 @@ def contradicts(label: str, truth: Truth) -> bool:
     return truth.residual is not None and truth.residual != (label == RESIDUAL)
 
 
+def contradicts_fraction(label: str | None, fraction: float) -> bool:
+    """Whether tumour was found in a bed whose label says that there is none.
+
+    Parameters
+    ----------
+    label : str or None
+        Of either vocabulary; None where it is not known.
+    fraction : float
+        Share of the bed that is tumour, 0-1.
+
+    Examples
+    --------
+    >>> contradicts_fraction("complete", 0.1), contradicts_fraction("residual", 0.1)
+    (True, False)
+    """
+    return fraction > 0 and label not in (None, RESIDUAL)
+
+
 def hold_labels(axes: Axes, labels: Labels, chosen: Endpoint, fixes: list[Note]) -> Said:
     """Refuse labels the references contradict, and drop those of cases they leave unsettled.
 

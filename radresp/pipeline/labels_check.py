@@ -61,15 +61,19 @@ def _against_references(
             yield of_error(files, "reference", error)
             continue
         label = said.labels[files.case_id]
-        if label is None or reference is None:
+        if label is None:
             continue
-        truth = reference.truth(endpoint)
-        found = f"the outcome is {label}, the cohort table's reference {reference.word}"
-        if truth.reason:
-            found += f" leaves the endpoint {endpoint} open ({truth.reason})"
+        truth = None if reference is None else reference.truth(endpoint)
+        found = f"the outcome is {label}, the cohort table's "
+        word = "" if reference is None else f"reference {reference.word}"
+        fraction = files.clinical.get("residual_fraction", "")
+        if truth is not None and truth.reason:
+            found += f"{word} leaves the endpoint {endpoint} open ({truth.reason})"
             yield _conflict(files.case_id, file, found, severity="warning")
-        elif io.contradicts(label, truth):
-            yield _conflict(files.case_id, file, f"{found} for the endpoint {endpoint}")
+        elif truth is not None and io.contradicts(label, truth):
+            yield _conflict(files.case_id, file, f"{found}{word} for the endpoint {endpoint}")
+        elif fraction not in io.MISSING and io.contradicts_fraction(label, float(fraction)):
+            yield _conflict(files.case_id, file, f"{found}residual fraction {fraction}")
 
 
 def _against_each_other(

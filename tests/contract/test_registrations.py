@@ -15,8 +15,16 @@ from radresp.registration.inverse import parts
 
 TRUTH = rigid((4.0, -3.0, 3.0), (2.0, -1.5, 4.0))
 
+COSTLY = ("epi_mi",)
+"""Seconds a promise, and off in every plan: `make test-all` holds it to them."""
+
 pytestmark = pytest.mark.parametrize(
-    "method", [name for name, method in METHODS.items() if method.installed]
+    "method",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in COSTLY))
+        for name, method in METHODS.items()
+        if method.installed
+    ],
 )
 
 LIGHT = {

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders_tables import QUICK
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radresp.classify.table import check_table
@@ -267,6 +267,7 @@ def test_any_regimen_gives_yes_no_or_nothing(text: str) -> None:
     assert set(axes(text).values()) <= {0.0, 1.0}
 
 
+@settings(deadline=None)
 @given(st.permutations(["a", "b", "c", "d"]))
 def test_a_row_does_not_depend_on_the_others(order: list[str]) -> None:
     rows = {"a": FULL, "b": {}, "c": FULL | {"sex": "M"}, "d": FULL | {"mrf": "", "cT": "2"}}

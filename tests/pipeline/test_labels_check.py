@@ -72,10 +72,13 @@ def test_check_and_train_agree_on_every_reference(
 
 
 MONTHS = ("0", "11.9", "12", "23.9", "24", "24.1", "60")
+SHARES = ("0", "0.2")
 REFERENCE_CELLS = st.fixed_dictionaries(
     {"reference": st.sampled_from(CLINICAL["reference"].words)},
     optional={
-        name: st.sampled_from(("", "NA", *(column.words or MONTHS)))
+        name: st.sampled_from(
+            ("", "NA", *(column.words or (SHARES if column.high == 1 else MONTHS)))
+        )
         for name, column in CLINICAL.items()
         if column.axis == "reference" and name != "reference" and not name.startswith("trg_")
     },

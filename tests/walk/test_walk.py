@@ -250,6 +250,7 @@ def test_check_finds_nothing_to_refuse_in_a_sound_cohort(home: Path) -> None:
     assert shown.json["refused"] == []
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_bytes_of_one(home: Path, tmp_path: Path) -> None:
     tables = []
     for workers in (1, 2):
