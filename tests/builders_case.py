@@ -36,7 +36,7 @@ from radresp.core import (
 )
 from radresp.features import MEASURES, Response
 from radresp.notice import INTENDED_USE
-from radresp.pipeline.measurements import measure, tissues
+from radresp.pipeline.measurements import every_measure, measure, tissues
 from radresp.pipeline.plan import parse_plan
 from radresp.report.case_figures import look_up, written
 
@@ -139,9 +139,11 @@ def _record(prepared: Prepared) -> dict[str, Any]:
             )
         ],
         "measurements": measure(
-            prepared, found, plan, {"response.bed_ml": (2.1, 3.0, 5.0, 8.0, 12.2)}
+            every_measure(prepared, found, plan),
+            plan,
+            {"response.bed_ml": (2.1, 3.0, 5.0, 8.0, 12.2)},
         ),
-        "tissue_ml": tissues(prepared, found, plan),
+        "tissue_ml": tissues(every_measure(prepared, found, plan)),
         "support": {"distance": 3.12, "farthest": 5.21, "outside": 0.012, "most_outside": 0.05},
         "days_between_visits": 112,
         "qc": prepared.qc(),

@@ -89,15 +89,16 @@ def score_command(
         sources = pipeline.find_sources(files, scoring.plan, keep_identity=keeps) if dicom else None
         scored = pipeline.score_case(files, scoring)
         explained = None if explain is None else pipeline.explain_score(scored, scoring, explain)
-        page = pipeline.save_score(scored, scoring, folder, explained, prevalence=prevalence)
+        run.result = pipeline.score_record(
+            scored, scoring, prevalence=prevalence, explained=explained
+        )
+        page = pipeline.save_score(run.result, scored, folder, explained)
         run.root, run.inputs = files.root, list(scored.inputs)
         run.model_id = scoring.model_id
         run.outputs = [page, folder / "score.json"]
-        run.result = pipeline.score_record(scored, scoring, prevalence)
         run.outputs += pipeline.save_residual_map(scored.network, folder)
         if explained is not None:
             run.outputs += pipeline.save_explained(explained, folder)
-            run.result["explanation"] = explained.record()
         if sources is not None:
             run.outputs += pipeline.save_dicom(scored, sources, folder / "dicom")
         for line in scored.lines():

@@ -86,7 +86,11 @@ def unit_of_measure(feature: str) -> str:
     --------
     >>> unit_of_measure("wall_thickness_max_mm"), unit_of_measure("adc_p50")
     ('mm', 'um2/s')
+    >>> unit_of_measure("bed_ml"), unit_of_measure("log_bed_ml") == ONE
+    ('mL', True)
     """
+    if feature.startswith("log_"):
+        return ONE
     if feature.startswith("adc_p") and feature.removeprefix("adc_p").isdigit():
         return str(Unit.UM2_PER_S)
     return next((unit for end, unit in SUFFIXES.items() if feature.endswith(end)), ONE)

@@ -12,7 +12,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from pydicom.dataset import Dataset
+
 from radresp.core import Decision, Timepoint
+from radresp.io.dicom_out_header import item
 
 SCHEME = "99RADRESP"
 """Designator of our own coding scheme; private ones start with 99."""
@@ -215,3 +218,27 @@ def private_codes() -> tuple[Code, ...]:
     named = {code: meaning for code, meaning, _ in MEASURES.values()} | dict(PROBABILITIES)
     fixed = (DECISION, *DECISIONS.values(), INTENDED_USE, ENDPOINT, REASON, ADC_CHANGE)
     return (*fixed, *(private(value, meaning) for value, meaning in named.items()))
+
+
+def coded(code: Code) -> Any:
+    """A code as highdicom takes it."""
+    from highdicom.sr import CodedConcept
+
+    return CodedConcept(code.value, code.scheme, code.meaning)
+
+
+def coding_schemes() -> list[Dataset]:
+    """What an object says of the schemes a reader may not know."""
+    return [
+        item(
+            CodingSchemeDesignator=SCHEME,
+            CodingSchemeName="radresp measures and decisions",
+            CodingSchemeVersion=SCHEME_VERSION,
+            CodingSchemeResponsibleOrganization="The radresp developers",
+        ),
+        item(
+            CodingSchemeDesignator="IBSI",
+            CodingSchemeUID=IBSI_UID,
+            CodingSchemeName="Image Biomarker Standardisation Initiative",
+        ),
+    ]

@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from radresp import __version__
 from radresp.core import ChangeMap, Timepoint
 from radresp.errors import GeometryError
-from radresp.io.dicom_codes import ADC_CHANGE, IBSI_UID, SCHEME, SCHEME_VERSION, Code, unit
+from radresp.io.dicom_codes import ADC_CHANGE, coded, coding_schemes, unit
 from radresp.io.dicom_origin import Origin
-from radresp.io.dicom_out_header import item
 from radresp.io.dicom_out_source import refer
 from radresp.io.mask_place import start_in
 from radresp.io.seg_out import settle
@@ -95,30 +93,6 @@ def change_map(change: ChangeMap, origin: Origin, series_number: int) -> Any:
     settle(made, origin.uid("dimensions", *role))
     origin.settle(made)
     return made
-
-
-def coded(code: Code) -> Any:
-    """A code as highdicom takes it."""
-    from highdicom.sr import CodedConcept
-
-    return CodedConcept(code.value, code.scheme, code.meaning)
-
-
-def coding_schemes() -> list[Dataset]:
-    """What an object says of the schemes a reader may not know."""
-    return [
-        item(
-            CodingSchemeDesignator=SCHEME,
-            CodingSchemeName="radresp measures and decisions",
-            CodingSchemeVersion=SCHEME_VERSION,
-            CodingSchemeResponsibleOrganization="The radresp developers",
-        ),
-        item(
-            CodingSchemeDesignator="IBSI",
-            CodingSchemeUID=IBSI_UID,
-            CodingSchemeName="Image Biomarker Standardisation Initiative",
-        ),
-    ]
 
 
 def _on_slices(change: ChangeMap, origin: Origin) -> tuple[NDArray[np.float32], int]:

@@ -19,8 +19,7 @@ from pydicom.dataset import Dataset
 from radresp import __version__
 from radresp.core import Decision, RegionKey, Timepoint
 from radresp.io import dicom_codes as codes
-from radresp.io.dicom_codes import Code, Quantity, public
-from radresp.io.dicom_map_out import coded, coding_schemes
+from radresp.io.dicom_codes import Code, Quantity, coded, coding_schemes, public
 from radresp.io.dicom_nouns import IDENTITY
 from radresp.io.dicom_origin import Origin
 from radresp.io.dicom_out_study import stable_uid

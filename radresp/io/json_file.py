@@ -21,7 +21,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_embedded(path: Path, name: str) -> Any:
-    """JSON that a page written by radresp holds in a script block, or None where there is none.
+    """JSON in a script block of a page of radresp; None where there is none, or half of one.
 
     Parameters
     ----------
@@ -30,11 +30,9 @@ def read_embedded(path: Path, name: str) -> Any:
     name : str
         The id of the block.
     """
+    start = rf'<script type="application/json" id="{re.escape(name)}">'
     try:
-        page = path.read_text("utf-8")
-    except (OSError, ValueError):
+        block = re.search(rf"{start}(.*?)</script>", path.read_text("utf-8"))
+        return None if block is None else json.loads(block[1])
+    except (OSError, ValueError, RecursionError):
         return None
-    block = re.search(
-        rf'<script type="application/json" id="{re.escape(name)}">(.*?)</script>', page
-    )
-    return None if block is None else json.loads(block[1])

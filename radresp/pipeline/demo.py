@@ -13,7 +13,7 @@ from radresp.pipeline.learning_table import join_outcomes
 from radresp.pipeline.plan import HEADER, RIGID, Plan, parse_plan
 from radresp.pipeline.results import CohortResult
 from radresp.pipeline.score import Scored, open_model, score_case
-from radresp.pipeline.score_page import save_score
+from radresp.pipeline.score_page import save_score, score_record
 from radresp.pipeline.synthetic import ceiling, make_phantom_cohort, phantom_settings
 from radresp.pipeline.train import Stage, Trained, save_model, train_model
 
@@ -141,6 +141,6 @@ def run_demo(
     scoring = open_model(folder / "model")
     new_case = io.load_cohort(new_table).cases[0]
     scored = score_case(new_case, scoring)
-    page = save_score(scored, scoring, folder / "score")
+    page = save_score(score_record(scored, scoring), scored, folder / "score")
     truth = io.load_outcomes(folder / "new_case" / "outcomes.csv").labels[new_case.case_id]
     return Demo(result, trained, scored, truth or "", page, ceiling(folder / "cohort"))

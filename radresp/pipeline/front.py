@@ -11,7 +11,7 @@ from radresp.pipeline.prepare import prepare_case
 from radresp.pipeline.read import load_case
 from radresp.pipeline.score import ScoringModel, open_model
 from radresp.pipeline.score import score_case as score_files
-from radresp.pipeline.score_page import save_score
+from radresp.pipeline.score_page import save_score, score_record
 from radresp.pipeline.tables import load_plan, open_case
 
 Where = str | Path
@@ -51,7 +51,7 @@ def score_case(
     scoring = model if isinstance(model, ScoringModel) else open_model(Path(model))
     scored = score_files(_files(case, case_id), scoring)
     if output is not None:
-        save_score(scored, scoring, Path(output))
+        save_score(score_record(scored, scoring), scored, Path(output))
     return scored.score
 
 

@@ -117,17 +117,22 @@ LINES = (
 )
 
 
-def measure(prepared: Prepared, row: FeatureRow, plan: Plan, quantiles: Quantiles) -> list[Row]:
+class Measured(NamedTuple):
+    """Every measure of a case by column, and why a value is missing."""
+
+    values: Mapping[str, float]
+    absent: Mapping[str, str]
+
+
+def measure(measured: Measured, plan: Plan, quantiles: Quantiles) -> list[Row]:
     """The rows of a case.
 
     Parameters
     ----------
-    prepared : Prepared
-        The case.
-    row : FeatureRow
-        Its features.
+    measured : Measured
+        From :func:`every_measure`.
     plan : Plan
-        How they were made.
+        How it was made.
     quantiles : mapping of str to tuple of float
         5, 25, 50, 75 and 95 % training quantiles of the columns the model looks at.
 
@@ -138,20 +143,19 @@ def measure(prepared: Prepared, row: FeatureRow, plan: Plan, quantiles: Quantile
         words; ``training``, the 5, 50 and 95 % quantiles of the value after, or None where the
         model does not look at it; ``absent``, why there is no value after.
     """
-    values, absent = _all(prepared, row, plan)
     words = _rules(plan)
-    return [_row(line, values, absent, quantiles, words) for line in LINES]
+    return [_row(line, measured, quantiles, words) for line in LINES]
 
 
-def tissues(prepared: Prepared, row: FeatureRow, plan: Plan) -> dict[str, Row]:
+def tissues(measured: Measured) -> dict[str, Row]:
     """How many mL of each kind of tissue there are, by visit; ``absent`` with the reason instead.
 
     Parameters
     ----------
-    prepared, row, plan
-        As in :func:`measure`.
+    measured : Measured
+        From :func:`every_measure`.
     """
-    values, absent = _all(prepared, row, plan)
+    values, absent = measured
     found: dict[str, Row] = {}
     for visit in Timepoint:
         names = {kind: [f"habitat.{visit}_{h}_ml" for h in of] for kind, of in TISSUES.items()}
@@ -164,10 +168,18 @@ def tissues(prepared: Prepared, row: FeatureRow, plan: Plan) -> dict[str, Row]:
     return found
 
 
-def _all(
-    prepared: Prepared, row: FeatureRow, plan: Plan
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Every measure of the case, those the plan does not ask for as well."""
+def every_measure(prepared: Prepared, row: FeatureRow, plan: Plan) -> Measured:
+    """Every measure of a case, those the plan does not ask for as well.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The case.
+    row : FeatureRow
+        Its features.
+    plan : Plan
+        How they were made.
+    """
     values, absent = dict(row.values), dict(row.absent)
     for measure in ("response", "habitat"):
         if measure in plan.measures:
@@ -182,7 +194,7 @@ def _all(
         "adc_before": _quotient(values["response.adc_p50"], values["response.adc_ratio"]),
         "t2_before": values["response.t2_ratio_mean"] - values["response.t2_ratio_change"],
     }
-    return values | worked_out, absent
+    return Measured(values | worked_out, absent)
 
 
 def _settings(measure: str, plan: Plan) -> Settings:
@@ -198,13 +210,8 @@ def _rules(plan: Plan) -> dict[str, float]:
     return said | {"repeatability": 100 * said["adc_repeatability"]}
 
 
-def _row(
-    line: Line,
-    values: Mapping[str, float],
-    absent: Mapping[str, str],
-    quantiles: Quantiles,
-    words: Mapping[str, float],
-) -> Row:
+def _row(line: Line, measured: Measured, quantiles: Quantiles, words: Mapping[str, float]) -> Row:
+    values, absent = measured
     known = quantiles.get(line.after)
     return {
         "name": line.name,

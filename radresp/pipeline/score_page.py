@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,10 +10,20 @@ from typing import Any, Protocol
 from radresp import io, regimen, report
 from radresp.core import NoteKind, notes_of
 from radresp.pipeline.case_view import view_case
-from radresp.pipeline.measurements import measure, tissues
+from radresp.pipeline.measurements import every_measure, measure, tissues
 from radresp.pipeline.network_map import residual_maps
 from radresp.pipeline.pair import days_between
 from radresp.pipeline.score import Scored, ScoringModel
+
+
+class Explains(Protocol):
+    """What can be said and shown of where an answer comes from."""
+
+    def record(self) -> dict[str, Any]:
+        """What is said of it in ``score.json``."""
+
+    def maps(self) -> tuple[report.Map, ...]:
+        """What may be laid over the later T2."""
 
 
 def shift_score(scored: Scored, scoring: ScoringModel, prevalence: float) -> regimen.Shifted | None:
@@ -44,13 +55,28 @@ def shift_score(scored: Scored, scoring: ScoringModel, prevalence: float) -> reg
 
 
 def score_record(
-    scored: Scored, scoring: ScoringModel, prevalence: float | None = None
+    scored: Scored,
+    scoring: ScoringModel,
+    *,
+    prevalence: float | None = None,
+    explained: Explains | None = None,
 ) -> dict[str, Any]:
-    """The content of ``score.json``; shifted to a prevalence as well where one is given."""
+    """The content of ``score.json``.
+
+    Parameters
+    ----------
+    scored, scoring
+        The answer and its model.
+    prevalence : float, optional
+        Share of complete responses where the case comes from, in (0, 1): what the probability
+        becomes there is said as well.
+    explained : optional
+        Where the network's answer comes from.
+    """
     score = scored.score
     shifted = None if prevalence is None else shift_score(scored, scoring, prevalence)
-    quantiles = scoring.imaging.quantiles
-    case = (scored.prepared, scored.row, scoring.plan)
+    measured = every_measure(scored.prepared, scored.row, scoring.plan)
+    explanation = {} if explained is None else {"explanation": explained.record()}
     return {
         "intended_use": score.intended_use,
         "case_id": score.case_id,
@@ -71,8 +97,8 @@ def score_record(
         "decision": str(score.decision),
         "reasons": list(score.reasons),
         "drivers": [driver._asdict() for driver in scored.prediction.contributions],
-        "measurements": measure(*case, quantiles),
-        "tissue_ml": tissues(*case),
+        "measurements": measure(measured, scoring.plan, scoring.imaging.quantiles),
+        "tissue_ml": tissues(measured),
         "support": dict(scored.prediction.support),
         "network": None if scored.network is None else scored.network.record(),
         "days_between_visits": days_between(score.trail),
@@ -87,46 +113,27 @@ def score_record(
         "fixes": [note.record() for note in notes_of(score.trail, NoteKind.FIX)],
         "warnings": [note.record() for note in notes_of(score.trail, NoteKind.WARNING)],
         "trail": [step.record() for step in score.trail],
+        **explanation,
     }
 
 
-class Explains(Protocol):
-    """What can be said and shown of where an answer comes from."""
-
-    def record(self) -> dict[str, Any]:
-        """What is said of it in ``score.json``."""
-
-    def maps(self) -> tuple[report.Map, ...]:
-        """What may be laid over the later T2."""
-
-
 def save_score(
-    scored: Scored,
-    scoring: ScoringModel,
-    folder: Path,
-    explained: Explains | None = None,
-    *,
-    prevalence: float | None = None,
+    record: Mapping[str, Any], scored: Scored, folder: Path, explained: Explains | None = None
 ) -> Path:
     """Write ``score.json`` and ``report.html``; returns the page's path.
 
     Parameters
     ----------
-    scored, scoring
-        The answer and its model.
+    record : mapping
+        From :func:`score_record`.
+    scored : Scored
+        What it is the record of; its images are shown.
     folder : Path
         Where to.
     explained : optional
-        Where the network's answer comes from.
-    prevalence : float, optional
-        Share of complete responses where the case comes from, in (0, 1): what the probability
-        becomes there is said as well.
+        Maps to lay over them.
     """
-    record = score_record(scored, scoring, prevalence)
-    maps = residual_maps(scored.network)
-    if explained is not None:
-        record["explanation"] = explained.record()
-        maps += explained.maps()
+    maps = residual_maps(scored.network) + (() if explained is None else explained.maps())
     viewer = report.viewer_data(view_case(scored.prepared, maps))
     io.write_json(folder / "score.json", record)
     page = folder / "report.html"

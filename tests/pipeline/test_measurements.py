@@ -11,7 +11,7 @@ from builders_case import make_prepared, measure_row
 from radresp.core import FeatureRow, Prepared, Verdict
 from radresp.errors import InputError
 from radresp.pipeline.case_view import view_case
-from radresp.pipeline.measurements import TISSUES, measure, tissues
+from radresp.pipeline.measurements import TISSUES, every_measure, measure, tissues
 from radresp.pipeline.plan import parse_plan
 from radresp.pipeline.score_page import shift_score
 
@@ -35,7 +35,9 @@ def named(rows: list[dict[str, Any]], start: str) -> dict[str, Any]:
 def test_rows_are_the_features_with_what_they_come_from(
     prepared: Prepared, row: FeatureRow
 ) -> None:
-    rows = measure(prepared, row, PLAN, {"response.bed_ml": (1.0, 2.0, 3.0, 4.0, 5.0)})
+    rows = measure(
+        every_measure(prepared, row, PLAN), PLAN, {"response.bed_ml": (1.0, 2.0, 3.0, 4.0, 5.0)}
+    )
     volume, adc = named(rows, "Volume of tumour"), named(rows, "Median ADC")
     assert volume["after"] == row.values["response.bed_ml"]
     reduction = (volume["before"] - volume["after"]) / volume["before"]
@@ -46,13 +48,15 @@ def test_rows_are_the_features_with_what_they_come_from(
 
 
 def test_what_is_not_there_says_why(prepared: Prepared, row: FeatureRow) -> None:
-    residual = named(measure(prepared, row, PLAN, {}), "Volume of visible residual")
+    residual = named(
+        measure(every_measure(prepared, row, PLAN), PLAN, {}), "Volume of visible residual"
+    )
     assert residual["after"] is None
     assert residual["absent"]
 
 
 def test_kinds_of_tissue_make_up_the_outline(prepared: Prepared, row: FeatureRow) -> None:
-    found = tissues(prepared, row, PLAN)
+    found = tissues(every_measure(prepared, row, PLAN))
     for visit, roi in (("pre", "tumour"), ("post", "bed")):
         adc = next(
             region.mask.volume_ml
@@ -67,16 +71,18 @@ def test_measures_the_plan_does_not_ask_for_are_the_same(
     prepared: Prepared, row: FeatureRow
 ) -> None:
     without = parse_plan({"features": {"measures": {}}})
-    alone = measure(prepared, FeatureRow(prepared.case_id, {}, {}), without, {})
-    assert alone == measure(prepared, row, PLAN, {})
+    alone = measure(
+        every_measure(prepared, FeatureRow(prepared.case_id, {}, {}), without), without, {}
+    )
+    assert alone == measure(every_measure(prepared, row, PLAN), PLAN, {})
 
 
 def test_a_case_without_images_has_rows_and_reasons() -> None:
     nothing = Prepared("c1", {}, {}, {})
-    rows = measure(nothing, measure_row(nothing), PLAN, {})
+    rows = measure(every_measure(nothing, measure_row(nothing), PLAN), PLAN, {})
     assert all(row["after"] is None for row in rows)
     assert all(row["absent"] for row in rows)
-    assert set(tissues(nothing, measure_row(nothing), PLAN)["post"]) == {"absent"}
+    assert set(tissues(every_measure(nothing, measure_row(nothing), PLAN))["post"]) == {"absent"}
     view = view_case(nothing)
     assert view.pictures == ()
     assert len(view.absent) == 6
@@ -84,7 +90,9 @@ def test_a_case_without_images_has_rows_and_reasons() -> None:
 
 def test_visits_that_could_not_be_aligned_have_no_change() -> None:
     apart = make_prepared(verdict=Verdict.FAILED)
-    volume = named(measure(apart, measure_row(apart), PLAN, {}), "Volume of tumour")
+    volume = named(
+        measure(every_measure(apart, measure_row(apart), PLAN), PLAN, {}), "Volume of tumour"
+    )
     assert volume["change"] is None
     assert volume["after"] is not None
 
