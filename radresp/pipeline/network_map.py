@@ -27,6 +27,7 @@ def residual_maps(answer: NetworkAnswer | None) -> tuple[report.Map, ...]:
             "probability of tumour by which the network fills the bed; learned from fractions of "
             "whole beds, never from outlines of tumour",
             cnn.as_volume(answer.map, answer.patch),
+            full=1.0,
         ),
     )
 

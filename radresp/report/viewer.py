@@ -77,6 +77,9 @@ class Map:
         Maps a point of the reference image to the map's, LPS mm; identity when absent.
     unit : str
         Of the values; empty without one.
+    full : float, optional
+        The value drawn in full colour, so that a small probability looks small; the 98th percentile
+        of what is drawn when not given.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Map:
     volume: Volume
     route: sitk.Transform | None = None
     unit: str = ""
+    full: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,11 +288,15 @@ def _lay_map(one: Map, reference: _Panel, stacks: dict[str, list[sheets.Bytes]])
     name = f"map:{one.name}"
     moved = resample_volume(one.volume, reference.cut.cut_grid, one.route)
     array = moved.array
-    seen = np.abs(array[np.isfinite(array) & (array != 0)])
-    most = float(np.percentile(seen, 98)) if seen.size else 1.0
+    most = one.full or _strong(array)
     stacks[name] = list(sheets.coloured(array, most))
     said = {"name": one.name, "title": one.title, "about": one.about, "unit": one.unit}
     return said | {"sheet": name, "most": float(f"{most:.3g}"), "signed": bool((array < 0).any())}
+
+
+def _strong(array: NDArray[Any]) -> float:
+    seen = np.abs(array[np.isfinite(array) & (array != 0)])
+    return float(np.percentile(seen, 98)) if seen.size else 1.0
 
 
 def _start(reference: _Panel) -> int:

@@ -135,6 +135,22 @@ def test_colours_tell_rise_from_fall_and_leave_nothing_where_nothing_is() -> Non
     assert shown[:, 3].tolist() == [255, 0, 255, 0]
 
 
+def test_a_small_probability_looks_small_and_says_its_scale() -> None:
+    t2 = view_case(make_prepared()).pictures[0].volume
+    small = t2.with_array(np.full(t2.array.shape, 0.02))
+
+    def drawn(full: float | None) -> tuple[float, int]:
+        one = report.Map("m", "m", "m", small, full=full)
+        data = report.viewer_data(view_case(make_prepared(), (one,)))
+        found = next(entry for entry in data["maps"] if entry["name"] == "m")
+        picture = np.asarray(opened(found["sheet"]).convert("RGBA"))
+        return found["most"], int(picture[..., 3].max())
+
+    (scale, faint), (own, strong) = drawn(1.0), drawn(None)
+    assert (scale, own) == (1.0, pytest.approx(0.02))
+    assert faint < strong / 4
+
+
 def test_a_case_without_images_has_reasons_alone() -> None:
     data = report.viewer_data(report.CaseView(absent={"T2 after": "no such image"}))
     assert data == {"views": [], "absent": {"T2 after": "no such image"}}
