@@ -7,6 +7,7 @@ import typer
 from radresp import __version__
 from radresp.cli import (
     bins,
+    caches,
     check,
     demo,
     evaluate,
@@ -23,6 +24,7 @@ from radresp.cli import (
     score,
     series,
     stability,
+    status,
     train,
     train_cnn,
 )
@@ -54,6 +56,7 @@ for module in (
     score,
     export,
     report,
+    status,
     phantom,
     methods,
 ):
@@ -79,4 +82,5 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
+    caches.place_caches()
     app()

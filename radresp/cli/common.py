@@ -296,7 +296,20 @@ def _time_left(seconds: float, done: int, whole: int) -> str:
     left = seconds / done * (whole - done) if done else 0.0
     if left < _SHORT_S:
         return ""
-    return f", about {left:.0f} s left" if left < 2 * 60 else f", about {left / 60:.0f} min left"
+    return f", about {duration(left)} left"
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit people think of it in.
+
+    Examples
+    --------
+    >>> duration(90), duration(1800), duration(90_000)
+    ('90 s', '30 min', '25 h')
+    """
+    if seconds < 2 * 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3 * 3600 else f"{seconds / 3600:.0f} h"
 
 
 def _worth_a_line(done: int, whole: int) -> bool:

@@ -8,6 +8,14 @@ from typing import Annotated
 import typer
 
 from radresp import pipeline
+from radresp.cli.batch import (
+    TIME_LIMIT_S,
+    MemoryLimit,
+    Scheduler,
+    TimeLimit,
+    Workers,
+    engine_of,
+)
 from radresp.cli.common import (
     DataRoot,
     DebugFlag,
@@ -17,7 +25,6 @@ from radresp.cli.common import (
     Progress,
     ProgressChoice,
     Ticker,
-    Workers,
     one_of,
     required,
     running,
@@ -60,7 +67,10 @@ def evaluate_command(
         int,
         typer.Option("--minimum-events", min=1, help="Fewest cases of either outcome for an AUC."),
     ] = 10,
-    workers: Workers = 1,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    time_limit: TimeLimit = TIME_LIMIT_S,
+    memory_limit: MemoryLimit = None,
     progress: ProgressChoice = Progress.AUTO,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
@@ -86,7 +96,7 @@ def evaluate_command(
                     root=root,
                 ),
                 minimum_events=minimum_events,
-                workers=workers,
+                batch=pipeline.Batch(engine_of(2, workers, scheduler, time_limit, memory_limit)),
                 stage=ticker.stage,
             )
         run.plan_sha256, run.seed = scoring.plan.sha256(), scoring.plan.seed

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from radresp import pipeline
+from radresp.cli.batch import (
+    TIME_LIMIT_S,
+    Force,
+    MemoryLimit,
+    Part,
+    Scheduler,
+    TimeLimit,
+    Update,
+    Workers,
+    WorkFolder,
+    batch_of,
+    engine_of,
+    run_batch,
+)
 from radresp.cli.common import (
     DataRoot,
     DebugFlag,
@@ -17,9 +31,6 @@ from radresp.cli.common import (
     PlanFile,
     Progress,
     ProgressChoice,
-    Run,
-    Ticker,
-    Workers,
     one_of,
     required,
     running,
@@ -34,46 +45,25 @@ def extract_command(
     root: DataRoot = None,
     output: OutputFolder = None,
     plan: PlanFile = None,
-    workers: Workers = 1,
-    force: Annotated[bool, typer.Option("--force", help="Redo finished cases.")] = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    time_limit: TimeLimit = TIME_LIMIT_S,
+    memory_limit: MemoryLimit = None,
+    part: Part = None,
+    force: Force = False,
+    update: Update = False,
+    work_dir: WorkFolder = None,
     progress: ProgressChoice = Progress.AUTO,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
     """Compute the features of every case; run again to resume."""
     with running("extract", as_json=as_json, output=output, debug=debug) as run:
-        cases = pipeline.open_cases(one_of(cohort, input_path, "COHORT"), root=root)
-        folder = required(output)
-        result = run_batch(
-            run, pipeline.extract_cohort, cases, folder, plan, workers, force, progress
-        )
+        source, folder = one_of(cohort, input_path, "COHORT"), required(output)
+        cases = pipeline.open_cases(source, root=root)
+        engine = engine_of(len(cases.cases), workers, scheduler, time_limit, memory_limit)
+        batch = batch_of(engine, force, update, part, work_dir, progress)
+        work = pipeline.extract_cohort
+        result = run_batch(run, work, source, cases, folder, plan, batch, progress)
         tables = [folder / f for f in ("features.parquet", "features.csv", "columns.csv")]
-        run.outputs = tables if result.finished else []
-
-
-def run_batch(
-    run: Run,
-    engine: Any,
-    cases: Any,
-    folder: Path,
-    plan: Path | None,
-    workers: int,
-    force: bool,
-    progress: Progress,
-) -> Any:
-    """Take a cohort through a batch engine with progress, and print how it ended."""
-    chosen = pipeline.load_plan(plan)
-    run.plan_sha256, run.root = chosen.sha256(), cases.root
-    with Ticker(progress) as ticker:
-        watch = ticker.cases(len(cases.cases))
-        result = engine(cases.cases, chosen, folder, workers=workers, force=force, watch=watch)
-    run.exit_code = result.exit_code
-    run.result = result.describe()
-    for refused in result.refused:
-        typer.echo(refused.refusal.line(), err=True)
-    counts = result.describe()
-    run.say(
-        f"{counts['finished']} of {counts['cases']} cases finished ({counts['kept']} kept from "
-        f"before), {len(counts['refused'])} refused; written to {folder}"
-    )
-    return result
+        run.outputs = tables if result.finished and batch.is_whole else []

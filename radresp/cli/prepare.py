@@ -8,6 +8,20 @@ from typing import Annotated
 import typer
 
 from radresp import pipeline
+from radresp.cli.batch import (
+    TIME_LIMIT_S,
+    Force,
+    MemoryLimit,
+    Part,
+    Scheduler,
+    TimeLimit,
+    Update,
+    Workers,
+    WorkFolder,
+    batch_of,
+    engine_of,
+    run_batch,
+)
 from radresp.cli.common import (
     DataRoot,
     DebugFlag,
@@ -17,12 +31,10 @@ from radresp.cli.common import (
     PlanFile,
     Progress,
     ProgressChoice,
-    Workers,
     one_of,
     required,
     running,
 )
-from radresp.cli.extract import run_batch
 
 
 def prepare_command(
@@ -33,14 +45,22 @@ def prepare_command(
     root: DataRoot = None,
     output: OutputFolder = None,
     plan: PlanFile = None,
-    workers: Workers = 1,
-    force: Annotated[bool, typer.Option("--force", help="Redo finished cases.")] = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    time_limit: TimeLimit = TIME_LIMIT_S,
+    memory_limit: MemoryLimit = None,
+    part: Part = None,
+    force: Force = False,
+    update: Update = False,
+    work_dir: WorkFolder = None,
     progress: ProgressChoice = Progress.AUTO,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> None:
     """Register the visits and place the regions; write masks, transforms and pictures."""
     with running("prepare", as_json=as_json, output=output, debug=debug) as run:
-        cases = pipeline.open_cases(one_of(cohort, input_path, "COHORT"), root=root)
-        folder = required(output)
-        run_batch(run, pipeline.prepare_cohort, cases, folder, plan, workers, force, progress)
+        source, folder = one_of(cohort, input_path, "COHORT"), required(output)
+        cases = pipeline.open_cases(source, root=root)
+        engine = engine_of(len(cases.cases), workers, scheduler, time_limit, memory_limit)
+        batch = batch_of(engine, force, update, part, work_dir, progress)
+        run_batch(run, pipeline.prepare_cohort, source, cases, folder, plan, batch, progress)

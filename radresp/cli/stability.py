@@ -8,6 +8,20 @@ from typing import Annotated
 import typer
 
 from radresp import pipeline
+from radresp.cli.batch import (
+    TIME_LIMIT_S,
+    Force,
+    MemoryLimit,
+    Part,
+    Scheduler,
+    TimeLimit,
+    Update,
+    Workers,
+    WorkFolder,
+    batch_of,
+    engine_of,
+    run_batch,
+)
 from radresp.cli.common import (
     DataRoot,
     DebugFlag,
@@ -17,12 +31,10 @@ from radresp.cli.common import (
     PlanFile,
     Progress,
     ProgressChoice,
-    Workers,
     one_of,
     required,
     running,
 )
-from radresp.cli.extract import run_batch
 
 
 def stability_command(
@@ -41,8 +53,14 @@ def stability_command(
     root: DataRoot = None,
     output: OutputFolder = None,
     plan: PlanFile = None,
-    workers: Workers = 1,
-    force: Annotated[bool, typer.Option("--force", help="Redo finished cases.")] = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    time_limit: TimeLimit = TIME_LIMIT_S,
+    memory_limit: MemoryLimit = None,
+    part: Part = None,
+    force: Force = False,
+    update: Update = False,
+    work_dir: WorkFolder = None,
     progress: ProgressChoice = Progress.AUTO,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
@@ -54,13 +72,16 @@ def stability_command(
     with running("stability", as_json=as_json, output=output, debug=debug) as run:
         folder = required(output)
         if table:
-            cases, _ = pipeline.compare_tables(table, folder)
-            run.result = {"cases": cases}
+            compared, _ = pipeline.compare_tables(table, folder)
+            run.result = {"cases": compared}
         else:
-            source = pipeline.open_cases(one_of(cohort, input_path, "COHORT"), root=root)
-            engine = pipeline.measure_stability
-            result = run_batch(run, engine, source, folder, plan, workers, force, progress)
-            if not result.finished:
+            source = one_of(cohort, input_path, "COHORT")
+            cases = pipeline.open_cases(source, root=root)
+            engine = engine_of(len(cases.cases), workers, scheduler, time_limit, memory_limit)
+            batch = batch_of(engine, force, update, part, work_dir, progress)
+            work = pipeline.measure_stability
+            result = run_batch(run, work, source, cases, folder, plan, batch, progress)
+            if not (result.finished and batch.is_whole):
                 return
         run.outputs = [folder / "stability.csv"]
         summary = pipeline.summarise_stability(folder)

@@ -8,6 +8,14 @@ from typing import Annotated
 import typer
 
 from radresp import pipeline
+from radresp.cli.batch import (
+    TIME_LIMIT_S,
+    MemoryLimit,
+    Scheduler,
+    TimeLimit,
+    Workers,
+    engine_of,
+)
 from radresp.cli.common import (
     DataRoot,
     DebugFlag,
@@ -18,7 +26,6 @@ from radresp.cli.common import (
     Progress,
     ProgressChoice,
     Ticker,
-    Workers,
     one_of,
     required,
     running,
@@ -38,7 +45,10 @@ def train_cnn_command(
         str | None, typer.Option("--endpoint", help="Which references count; see train.")
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    workers: Workers = 1,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    time_limit: TimeLimit = TIME_LIMIT_S,
+    memory_limit: MemoryLimit = None,
     force: Annotated[
         bool, typer.Option("--force", help="Redo patches and networks that are there.")
     ] = False,
@@ -56,6 +66,7 @@ def train_cnn_command(
         cases = pipeline.open_cases(path, root=root)
         chosen = pipeline.load_cnn_plan(plan)
         run.plan_sha256, run.seed, run.root = chosen.sha256(), chosen.seed, cases.root
+        engine = engine_of(len(cases.cases), workers, scheduler, time_limit, memory_limit)
         with Ticker(progress) as ticker:
             trained = pipeline.train_cnn(
                 cases.cases,
@@ -64,8 +75,7 @@ def train_cnn_command(
                 folder,
                 clinical=pipeline.load_clinical(path),
                 device=device,
-                workers=workers,
-                force=force,
+                batch=pipeline.Batch(engine, force),
                 stage=ticker.stage,
             )
         if trained is None:

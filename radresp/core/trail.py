@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from radresp.core.frozen import frozen
 
@@ -61,6 +61,12 @@ class Note:
             "action": self.action,
         }
 
+    @classmethod
+    def from_record(cls, record: Mapping[str, str]) -> Self:
+        """The note a record was made of."""
+        parts = {name: text for name, text in record.items() if name not in ("code", "severity")}
+        return cls(NoteKind(record["severity"]), record["code"], **parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -87,15 +93,29 @@ class Step:
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", frozen(self.settings))
 
-    def record(self) -> dict[str, Any]:
-        """The step as a JSON-ready dictionary."""
+    def record(self, *, timed: bool = True) -> dict[str, Any]:
+        """The step as a JSON-ready dictionary, with or without the time it took."""
         return {
             "room": self.room,
             "method": self.method,
             "settings": dict(self.settings),
-            "seconds": round(self.seconds, 3),
+            **({"seconds": round(self.seconds, 3)} if timed else {}),
             "notes": [note.record() for note in self.notes],
         }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The step a record was made of; without a time, it took none.
+
+        Examples
+        --------
+        >>> step = Step("masks", "clean", {"fill": True}, 0.0, (Note(NoteKind.FIX, "A", "b"),))
+        >>> Step.from_record(step.record(timed=False)) == step
+        True
+        """
+        notes = tuple(Note.from_record(note) for note in record["notes"])
+        seconds = record.get("seconds", 0.0)
+        return cls(record["room"], record["method"], record["settings"], seconds, notes)
 
 
 Trail = tuple[Step, ...]

@@ -5,7 +5,15 @@ Readers return nouns and refuse what is not whole; all writing goes through one 
 
 from radresp.io import dicom_codes
 from radresp.io.arrays import load_arrays, save_arrays
-from radresp.io.atomic import check_writable, lock, sweep, write_bytes, write_json, write_text
+from radresp.io.atomic import (
+    check_writable,
+    lock,
+    lock_holder,
+    sweep,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from radresp.io.bids import SESSIONS
 from radresp.io.case_folder import find_case
 from radresp.io.clinical_columns import CLINICAL, MISSING
@@ -37,6 +45,7 @@ from radresp.io.tables import load_features, save_features
 from radresp.io.text_table import load_text_table, table_text, write_table
 from radresp.io.treatment import TreatmentDates, load_treatment
 from radresp.io.volumes_out import (
+    load_transform,
     save_dwi,
     save_map,
     save_mask,
@@ -97,9 +106,11 @@ __all__ = [
     "load_model",
     "load_outcomes",
     "load_text_table",
+    "load_transform",
     "load_treatment",
     "load_volumes",
     "lock",
+    "lock_holder",
     "parse_mapping",
     "privacy_notes",
     "read_cohort",

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -24,7 +26,12 @@ from typing import Any
 from radresp.errors import OutputError, RadrespError
 
 LOCK_NAME = ".radresp.lock"
-_LEFTOVER = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)\.(?P<kind>tmp|old)(\.[A-Za-z0-9]+){0,2}")
+_GLANCE_S = 0.05
+"""Somebody who only looks whether a folder is locked holds it for less than this."""
+_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+_LEFTOVER = re.compile(
+    r"\.(?P<name>.+)\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)\.(?P<kind>tmp|old)(\.[A-Za-z0-9]+){0,2}"
+)
 _CODES = {
     errno.ENOSPC: "DISK_FULL",
     errno.EDQUOT: "DISK_FULL",
@@ -255,8 +262,15 @@ def sweep(folder: Path) -> tuple[str, ...]:
 
 
 @contextmanager
-def lock(folder: Path) -> Iterator[None]:
+def lock(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold a folder for this process; the operating system frees it should the process die.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is not there.
+    shared : bool, default False
+        Hold it beside others that share it, and against those that want it for themselves.
 
     Raises
     ------
@@ -270,9 +284,10 @@ def lock(folder: Path) -> Iterator[None]:
         _held.add(held)
     try:
         with _naming(path):
-            _take(held, folder)
+            _take(held, folder, shared)
         yield
-        os.ftruncate(held, 0)
+        if not shared:
+            os.ftruncate(held, 0)
     finally:
         _held.discard(held)
         os.close(held)
@@ -291,9 +306,35 @@ def _drop_inherited_locks() -> None:
 os.register_at_fork(after_in_child=_drop_inherited_locks)
 
 
-def _take(held: int, folder: Path) -> None:
+def lock_holder(folder: Path) -> dict[str, Any] | None:
+    """Who holds a folder: ``pid``, ``host`` and ``start``; nothing known is an empty one.
+
+    Returns
+    -------
+    dict or None
+        None when nobody does.
+    """
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        handle = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _card(handle)
+    finally:
+        os.close(handle)
+    return None
+
+
+def _take(held: int, folder: Path, shared: bool) -> None:
+    kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+    try:
+        try:
+            fcntl.flock(held, kind)
+        except BlockingIOError:
+            time.sleep(_GLANCE_S)
+            fcntl.flock(held, kind)
     except BlockingIOError as error:
         raise OutputError(
             "LOCKED",
@@ -309,11 +350,19 @@ def _take(held: int, folder: Path) -> None:
 
 
 def _holder(held: int) -> str:
-    try:
-        card = json.loads(os.pread(held, 4096, 0))
-        return f"process {card['pid']} on {card['host']} since {card['start']}"
-    except (ValueError, KeyError, TypeError):
+    card = _card(held)
+    if not card:
         return "a process that has only just begun"
+    return f"process {card['pid']} on {card['host']} since {card['start']}"
+
+
+def _card(held: int) -> dict[str, Any]:
+    """What the holder wrote into its lock; empty while it has not, or left it half written."""
+    with suppress(ValueError):
+        card = json.loads(os.pread(held, 4096, 0))
+        if isinstance(card, dict) and {"pid", "host", "start"} <= set(card):
+            return card
+    return {}
 
 
 @contextmanager
@@ -355,7 +404,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 def _beside(path: Path, kind: str) -> Path:
     suffixes = path.suffixes[-2:] if path.suffix == ".gz" else [path.suffix]
-    return path.with_name(f".{path.name}.{os.getpid()}.{kind}{''.join(suffixes)}")
+    return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.{kind}{''.join(suffixes)}")
 
 
 def _refuse_links(path: Path) -> None:
@@ -395,7 +444,9 @@ def _settle_all(paths: Iterator[Path] | list[Path], name: str | None = None) -> 
         match = _LEFTOVER.fullmatch(path.name)
         if match is None or match["name"] != (name or match["name"]):
             continue
-        if os.path.lexists(path) and not _alive(int(match["pid"])):
+        # Whoever holds the folder's lock knows that no other machine writes here.
+        alive = match["host"] == _HOST and _alive(int(match["pid"]))
+        if os.path.lexists(path) and not alive:
             _settle(path, path.with_name(match["name"]), match["kind"])
             settled.append(path)
     return settled

@@ -7,6 +7,7 @@ other table here; nothing is inferred from the look of a cell.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from radresp.core import FeatureRow
 from radresp.errors import CohortError, PlanError
 from radresp.io import atomic
 from radresp.io.identifiers import check_distinct, check_plain, shown
-from radresp.io.text_table import MAX_ROWS, NUMBER, TextTable, load_text_table, write_table
+from radresp.io.text_table import MAX_ROWS, NUMBER, TextTable, load_text_table, write_lines
 
 ID_COLUMN = "case_id"
 MISSING = frozenset({"", "NA", "NaN", "nan"})
@@ -58,21 +59,19 @@ def save_features(rows: Iterable[FeatureRow], folder: Path) -> tuple[Path, Path]
     OutputError
         When a file cannot be written.
     """
-    table = tuple(rows)
     parquet, text = folder / "features.parquet", folder / "features.csv"
-    names = _names_of(table, parquet)
-    ids = [row.case_id for row in table]
+    ids, names, values = _gathered(rows, parquet)
     places = range(1, len(ids) + 1)
     check_distinct(ids, places, column=ID_COLUMN, code="CASE_DUPLICATE", file=parquet)
 
     columns = {ID_COLUMN: pa.array(ids, pa.string())}
     columns |= {
-        name: pa.array([row.values[name] for row in table], pa.float64(), from_pandas=True)
-        for name in names
+        name: pa.array(values[:, i], pa.float64(), from_pandas=True) for i, name in enumerate(names)
     }
     with atomic.replacing(parquet) as temp:
         pq.write_table(pa.table(columns), temp)
-    write_table(text, [_cells(row) for row in table])
+    lines = ([case, *map(_cell, row)] for case, row in zip(ids, values, strict=True))
+    write_lines(text, itertools.chain([[ID_COLUMN, *names]], lines))
     return parquet, text
 
 
@@ -115,29 +114,41 @@ def load_features(
     return frame
 
 
-def _names_of(table: tuple[FeatureRow, ...], file: Path) -> list[str]:
-    if not table:
+def _gathered(
+    rows: Iterable[FeatureRow], file: Path
+) -> tuple[list[str], list[str], NDArray[np.float64]]:
+    """Case ids, feature names and values (cases, features): a cohort is too large for its rows."""
+    ids: list[str] = []
+    names: list[str] = []
+    values: list[NDArray[np.float64]] = []
+    for row in rows:
+        if not ids:
+            names = list(row.values)
+        elif list(row.values) != names:
+            raise _other_features(ids[0], names, row, file)
+        ids.append(row.case_id)
+        values.append(np.array(list(row.values.values()), dtype=float))
+    if not ids:
         raise CohortError("NO_CASES", "there is no case to write", expected="at least one")
-    names = list(table[0].values)
-    for row in table:
-        if list(row.values) != names:
-            differing = sorted(set(names) ^ set(row.values))
-            what = f"{differing[0]!r} is in one only" if differing else "their order differs"
-            raise PlanError(
-                "FEATURE_SCHEMA",
-                f"the features of {table[0].case_id} and {row.case_id} differ: {what}",
-                expected="the same features in the same order for every case",
-                action="extract all cases with one plan",
-                file=file,
-            )
     if ID_COLUMN in names:
         raise PlanError("FEATURE_SCHEMA", f"a feature is called {ID_COLUMN!r}", file=file)
-    return names
+    return ids, names, np.stack(values)
 
 
-def _cells(row: FeatureRow) -> dict[str, str]:
-    values = {name: "" if np.isnan(v) else repr(v) for name, v in row.values.items()}
-    return {ID_COLUMN: row.case_id, **values}
+def _other_features(first: str, names: list[str], row: FeatureRow, file: Path) -> PlanError:
+    differing = sorted(set(names) ^ set(row.values))
+    what = f"{differing[0]!r} is in one only" if differing else "their order differs"
+    return PlanError(
+        "FEATURE_SCHEMA",
+        f"the features of {first} and {row.case_id} differ: {what}",
+        expected="the same features in the same order for every case",
+        action="extract all cases with one plan",
+        file=file,
+    )
+
+
+def _cell(value: float) -> str:
+    return "" if np.isnan(value) else repr(float(value))
 
 
 def _from_text(

@@ -17,7 +17,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,9 @@ from radresp.io.identifiers import shown
 MAX_BYTES = 256 * 2**20
 """Largest table read, in bytes after decompression."""
 MAX_ROWS = 100_000
+MAX_COLUMNS = 20_000
+MAX_LINE = 2**22
+"""Longest line, in characters; one of commas alone becomes a cell for each."""
 MAX_CELL = 8_192
 """Longest cell, in characters."""
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -128,7 +131,7 @@ def load_text_table(path: Path) -> TextTable:
     """
     path = Path(path)
     text = _decode(read_bounded(path), path)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(_lines(text, path), strict=True)
     header: tuple[str, ...] = ()
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
@@ -175,7 +178,13 @@ def table_text(rows: Sequence[Mapping[str, str]]) -> str:
     """The text `write_table` writes."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     lines = [columns, *([row.get(name, "") for name in columns] for row in rows)]
-    return "".join(",".join(map(_quoted, cells)) + "\n" for cells in lines)
+    return "".join(map(_line, lines))
+
+
+def write_lines(path: Path, lines: Iterable[Sequence[str]]) -> None:
+    """Write rows of text cells, the names of the columns first, as `write_table` but one by one."""
+    with atomic.replacing(path) as temp, temp.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(map(_line, lines))
 
 
 def protected(text: str) -> str:
@@ -234,6 +243,10 @@ def nearest(name: str, valid: Collection[str], *, cutoff: float = 0.6) -> str:
     return f" (did you mean {by_form[close[0]]!r}?)" if close else ""
 
 
+def _line(cells: Sequence[str]) -> str:
+    return ",".join(map(_quoted, cells)) + "\n"
+
+
 def _quoted(cell: str) -> str:
     # The csv module leaves a carriage return unquoted when lines end in a line feed.
     text = protected(cell)
@@ -255,6 +268,14 @@ def _decode(data: bytes, path: Path) -> str:
         raise _fault(path, found, "UTF-8", "save it as CSV UTF-8") from error
 
 
+def _lines(text: str, path: Path) -> Iterator[str]:
+    """The lines of a table with their ends, none of them longer than the limit."""
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if len(line) > MAX_LINE:
+            raise _too_large(path, f"line {number}: more than {MAX_LINE} characters")
+        yield line
+
+
 def _place(data: bytes, offset: int) -> tuple[int, int]:
     before = data[:offset]
     return before.count(b"\n") + 1, offset - before.rfind(b"\n")
@@ -266,10 +287,13 @@ def _checked_header(cells: list[str], path: Path) -> tuple[str, ...]:
             found = f"line 1: the columns are separated by {name}"
             action = "save it comma-separated, with decimal points"
             raise _fault(path, found, "commas", action)
+    if len(cells) > MAX_COLUMNS:
+        raise _too_large(path, f"line 1: {len(cells)} columns")
+    places: dict[str, int] = {}
     for place, cell in enumerate(cells, start=1):
         if not cell.strip():
             raise _fault(path, f"line 1: column {place} has no name", "a name for every column")
-        first = cells.index(cell) + 1
+        first = places.setdefault(cell, place)
         if first != place:
             found = f"line 1: columns {first} and {place} are both called {shown(cell)}"
             raise _fault(path, found, "distinct column names")
@@ -294,5 +318,8 @@ def _fault(path: Path, found: str, expected: str, action: str = "") -> PlanError
 
 
 def _too_large(path: Path, found: str) -> PlanError:
-    limits = f"at most {MAX_BYTES // 2**20} MiB, {MAX_ROWS} rows, {MAX_CELL} characters a cell"
+    limits = (
+        f"at most {MAX_BYTES // 2**20} MiB, {MAX_ROWS} rows, {MAX_COLUMNS} columns, "
+        f"{MAX_CELL} characters a cell"
+    )
     return PlanError("CSV_TOO_LARGE", found, expected=limits, file=path)

@@ -140,6 +140,20 @@ def save_transform(transform: sitk.Transform, path: Path) -> None:
             raise _write_failed(path)
 
 
+def load_transform(path: Path) -> sitk.Transform | None:
+    """Read a transform that `save_transform` wrote, exactly as it was.
+
+    Returns
+    -------
+    SimpleITK.Transform or None
+        None where there is no such file, or it cannot be read.
+    """
+    try:
+        return sitk.ReadTransform(str(path))
+    except RuntimeError:
+        return None
+
+
 def transform_suffix(transform: sitk.Transform) -> str:
     """How a transform is best kept: ``.tfm``, text, or ``.h5`` where a field of voxels is in it.
 

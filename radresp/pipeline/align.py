@@ -106,7 +106,7 @@ def from_diffusion(desk: Desk, timepoint: Timepoint, grid: Grid) -> sitk.Transfo
 
 
 def _visits(desk: Desk, region: Mask | None, method: str, settings: Settings) -> Alignment:
-    found = registration.align(
+    found = desk.kept.align(
         desk.case.image(*POST_T2),
         desk.case.image(*PRE_T2),
         fixed_mask=region,
@@ -162,7 +162,7 @@ def _diffused(
     """The alignment within a visit; None, with a note, where it cannot even be tried."""
     key = CORE[timepoint]
     try:
-        found = registration.align(
+        found = desk.kept.align(
             desk.case.image(timepoint, key.sequence),
             image,
             fixed_mask=desk.outlines.get(key),

@@ -8,7 +8,9 @@ from typing import Any
 
 from radresp import io
 from radresp.errors import RadrespError
-from radresp.pipeline.cohort import counted, extract_cohort
+from radresp.pipeline.batch import Batch, counted
+from radresp.pipeline.cohort import extract_cohort
+from radresp.pipeline.engine import Engine
 from radresp.pipeline.learning_table import join_outcomes
 from radresp.pipeline.plan import HEADER, RIGID, Plan, parse_plan
 from radresp.pipeline.results import CohortResult
@@ -118,7 +120,7 @@ def run_demo(
         cohort.cases,
         plan,
         folder / "features",
-        workers=workers,
+        Batch(Engine(workers)),
         watch=counted(stage("features", cases), cases),
     )
     if result.refused:

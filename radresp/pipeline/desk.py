@@ -17,6 +17,7 @@ from radresp.core import (
     Volume,
 )
 from radresp.intensity import AdcFit
+from radresp.pipeline.kept_fits import NONE_KEPT, KeptFits
 from radresp.pipeline.plan import Plan
 
 PRE_T2 = (Timepoint.PRE, Sequence.T2)
@@ -35,6 +36,8 @@ class Desk:
     ----------
     case, plan : Case, Plan
         What is prepared, and how.
+    kept : KeptFits
+        Registrations found before.
     images : dict
         The volumes regions are taken from, by visit and sequence.
     acquired : dict of Timepoint to Volume
@@ -55,6 +58,7 @@ class Desk:
 
     case: Case
     plan: Plan
+    kept: KeptFits = NONE_KEPT
     images: dict[tuple[Timepoint, Sequence], Volume] = field(default_factory=dict)
     acquired: dict[Timepoint, Volume] = field(default_factory=dict)
     outlines: dict[RegionKey, Mask] = field(default_factory=dict)

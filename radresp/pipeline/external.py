@@ -303,7 +303,7 @@ def doubts_of(
     """
     found = {}
     for case in cases:
-        record = io.read_json(record_path(case, features))
+        record = io.read_json(record_path("extract", case, features))
         if not isinstance(record, dict):
             continue
         body = record["body"]

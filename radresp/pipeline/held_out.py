@@ -12,7 +12,8 @@ import pandas as pd
 from radresp import io
 from radresp.core import Note, NoteKind
 from radresp.errors import CohortError, PlanError
-from radresp.pipeline.cohort import counted, extract_cohort
+from radresp.pipeline.batch import WHOLE, Batch, counted
+from radresp.pipeline.cohort import extract_cohort
 from radresp.pipeline.external import Judged, doubts_of, judge
 from radresp.pipeline.flow import patient_flow, refusals_beside
 from radresp.pipeline.learning_table import TrainingTable, join_outcomes
@@ -63,7 +64,7 @@ def evaluate_model(
     given: HeldOut,
     *,
     minimum_events: int = 10,
-    workers: int = 1,
+    batch: Batch = WHOLE,
     stage: Stage,
 ) -> tuple[Judged, ScoringModel]:
     """Judge a model folder on cases it never met.
@@ -81,8 +82,8 @@ def evaluate_model(
         How to read the cases.
     minimum_events : int
         Fewest cases of either outcome for an AUC.
-    workers : int
-        Processes of an extraction.
+    batch : Batch
+        Where an extraction is done.
     stage : callable
         Opens a progress line.
 
@@ -96,13 +97,13 @@ def evaluate_model(
         ``NO_CASES``.
     """
     scoring = open_model(model)
-    features = _features(source, folder, scoring, given, workers, stage)
+    features = _features(source, folder, scoring, given, batch, stage)
     table = _table(source, features, given)
     _check_unmet(table, features, scoring)
     rules = scoring.plan.evaluation.model_copy(update={"minimum_events": minimum_events})
     doubts = doubts_of(map(str, table.x.index), features.parent, scoring)
     noted = _noted(table, scoring, model)
-    scores = _network_scores(noted, source, folder, scoring, given, workers, stage)
+    scores = _network_scores(noted, source, folder, scoring, given, batch, stage)
     judged = judge(noted, scoring, doubts, rules, scores)
     # Counted once there is something to see: a refusal is no look.
     looks = io.count_look(model, {str(case): str(label) for case, label in table.y.items()})
@@ -122,7 +123,7 @@ def _network_scores(
     folder: Path,
     scoring: ScoringModel,
     given: HeldOut,
-    workers: int,
+    batch: Batch,
     stage: Stage,
 ) -> dict[str, pd.Series]:
     """What the model's network says of a cohort; nothing where only features are at hand."""
@@ -131,7 +132,7 @@ def _network_scores(
     cases = io.load_cohort(source, given.root).cases
     place = folder / "patches"
     watch = counted(stage("patches", len(cases)), len(cases))
-    cut = cut_cohort(cases, scoring.plan, place, workers=workers, watch=watch)
+    cut = cut_cohort(cases, scoring.plan, place, batch, watch=watch)
     known = [r.case_id for r in cut.finished if r.case_id in table.x.index]
     said = score_inputs([load_inputs(case, place) for case in known], scoring.network)
     return {"cnn": pd.Series(said, index=known)}
@@ -142,7 +143,7 @@ def _features(
     folder: Path,
     scoring: ScoringModel,
     given: HeldOut,
-    workers: int,
+    batch: Batch,
     stage: Stage,
 ) -> Path:
     """The feature table, extracted first where the source is a cohort."""
@@ -153,9 +154,7 @@ def _features(
     check_extractor(scoring.plan, scoring.manifest)
     cohort = io.load_cohort(source, given.root)
     watch = counted(stage("features", len(cohort.cases)), len(cohort.cases))
-    found = extract_cohort(
-        cohort.cases, scoring.plan, folder / "features", workers=workers, watch=watch
-    )
+    found = extract_cohort(cohort.cases, scoring.plan, folder / "features", batch, watch=watch)
     if not found.finished:
         refusal = found.refused[0].refusal
         raise CohortError(

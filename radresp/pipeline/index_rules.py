@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -101,8 +102,10 @@ class IndexRules(Settings):
             if len(pattern) > _LONGEST_PATTERN:
                 raise ValueError(f"patterns have at most {_LONGEST_PATTERN} characters")
             try:
-                re.compile(pattern)
-            except re.error:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")  # what will mean something else some day
+                    re.compile(pattern)
+            except (re.error, OverflowError, Warning):
                 raise ValueError(f"the pattern {name} is no regular expression") from None
         return value
 

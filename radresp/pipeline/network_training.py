@@ -18,9 +18,9 @@ import pandas as pd
 from radresp import classify, cnn, evaluate, io, report
 from radresp.core import CaseFiles
 from radresp.errors import CohortError, PlanError, ResourceError
+from radresp.pipeline.batch import WHOLE, Batch, counted
 from radresp.pipeline.cnn_folds import ALL, duties, fold_fractions, fold_scores
 from radresp.pipeline.cnn_store import save_cnn
-from radresp.pipeline.cohort import counted
 from radresp.pipeline.evidence import describe_all
 from radresp.pipeline.learning_table import TrainingTable, join_outcomes
 from radresp.pipeline.model_card import figure_lines
@@ -86,8 +86,7 @@ def train_cnn(
     *,
     clinical: io.ClinicalTable | None = None,
     device: str = "auto",
-    workers: int = 1,
-    force: bool = False,
+    batch: Batch = WHOLE,
     stage: Stage,
 ) -> CnnTraining | None:
     """Cut, train, score out of fold, and write the folder that ``train --cnn`` reads.
@@ -109,10 +108,8 @@ def train_cnn(
         For figures by subgroup.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    workers : int
-        Processes that cut patches.
-    force : bool
-        Redo what is there.
+    batch : Batch, optional
+        Where patches are cut, and whether what is there is redone.
     stage : callable
         Opens a progress line.
 
@@ -132,12 +129,12 @@ def train_cnn(
     cnn.require("train-cnn")
     where = cnn.choose_device(device)
     first = is_first_process()
-    cut = _cut(cases, plan, folder, workers, force, stage) if first else None
+    cut = _cut(cases, plan, folder, batch, stage) if first else None
     usable = await_patches(folder, plan) if cut is None else [r.case_id for r in cut.finished]
     table = join_outcomes(pd.DataFrame(index=usable), outcomes, clinical)
     folds = classify.draw_folds(table.y, table.groups, plan.cnn.folds, seed=plan.seed)
     encoder = encoder_weights(plan.cnn, len(set(table.y)))
-    run = NetworkRun(table, folds, plan, plan.cnn, folder, where, force, stage, encoder)
+    run = NetworkRun(table, folds, plan, plan.cnn, folder, where, batch.force, stage, encoder)
     wanted = list(duties(int(folds.max()) + 1))
     networks = {duty.name: run.network(duty, write=first) for duty in wanted}
     if cut is None:
@@ -165,12 +162,11 @@ def _cut(
     cases: tuple[CaseFiles, ...],
     plan: Plan,
     folder: Path,
-    workers: int,
-    force: bool,
+    batch: Batch,
     stage: Stage,
 ) -> CohortResult:
     watch = counted(stage("patches", len(cases)), len(cases))
-    cut = cut_cohort(cases, plan, folder, workers=workers, force=force, watch=watch)
+    cut = cut_cohort(cases, plan, folder, batch, watch=watch)
     if not cut.finished:
         raise CohortError("NO_CASES", "no case has a patch", expected="at least one")
     known = {

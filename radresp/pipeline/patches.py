@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from radresp import cnn, io
-from radresp.core import CaseFiles
+from radresp.core import CaseFiles, Trail
 from radresp.errors import InputError
-from radresp.pipeline.cohort import Job, Watcher, claimed, work_through
+from radresp.pipeline.batch import WHOLE, Batch, Watcher, claimed, work_through
+from radresp.pipeline.case_work import Job, Place
+from radresp.pipeline.kept_fits import KeptFits
 from radresp.pipeline.plan import EXTRACTION, Plan
 from radresp.pipeline.prepare import prepare_patch
 from radresp.pipeline.read import load_case
 from radresp.pipeline.records import save_record
-from radresp.pipeline.results import CaseResult, CohortResult
+from radresp.pipeline.results import CohortResult
 
 SECTIONS = (*EXTRACTION, "cnn")
 
@@ -23,9 +24,8 @@ def cut_cohort(
     cases: Sequence[CaseFiles],
     plan: Plan,
     folder: Path,
+    batch: Batch = WHOLE,
     *,
-    workers: int = 1,
-    force: bool = False,
     watch: Watcher | None = None,
 ) -> CohortResult:
     """Cut the patch of every case of a cohort into a folder, resuming what is there.
@@ -38,7 +38,7 @@ def cut_cohort(
         With a section ``cnn``.
     folder : Path
         Gets ``patches/CASE.npz``, ``plan.yaml``, ``status.jsonl`` and one record a case.
-    workers, force, watch
+    batch, watch
         As in :func:`radresp.pipeline.cohort.extract_cohort`.
 
     Raises
@@ -48,8 +48,8 @@ def cut_cohort(
     CohortError
         ``NO_CASES``.
     """
-    with claimed(CUT, cases, plan, folder, force):
-        return work_through(CUT, cases, plan, folder, workers, force, watch)
+    with claimed(CUT, cases, plan, folder, batch):
+        return work_through(CUT, cases, plan, folder, batch, watch)
 
 
 def load_inputs(case_id: str, folder: Path) -> cnn.Inputs:
@@ -77,8 +77,9 @@ def patch_path(case_id: str, folder: Path) -> Path:
     return folder / "patches" / f"{case_id}.npz"
 
 
-def _cut_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
-    patch, trail = prepare_patch(load_case(files, plan), plan)
+def _cut_one(files: CaseFiles, plan: Plan, place: Place) -> Trail:
+    folder = place.folder
+    patch, trail = prepare_patch(load_case(files, plan), plan, KeptFits.at(place))
     inputs = cnn.inputs_of(patch)
     path = patch_path(files.case_id, folder)
     io.save_arrays(path, inputs._asdict())
@@ -86,13 +87,8 @@ def _cut_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
         "absent": dict(patch.absent),
         "outputs": {path.relative_to(folder).as_posix(): io.sha256_of(path)},
     }
-    save_record(files, plan.sha256(*SECTIONS), folder, body)
-    return CaseResult(files.case_id, CUT.stage, trail=trail)
+    save_record(CUT.stage, files, plan.sha256(*SECTIONS), folder, body)
+    return trail
 
 
-def _keep(files: CaseFiles, body: Mapping[str, Any]) -> CaseResult:
-    del body  # its files were checked against their hashes
-    return CaseResult(files.case_id, CUT.stage, kept=True)
-
-
-CUT = Job("patch", _cut_one, _keep, SECTIONS)
+CUT = Job("patch", _cut_one, SECTIONS)

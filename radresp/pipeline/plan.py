@@ -355,7 +355,7 @@ def _chosen(kinds: Mapping[str, type[Settings]], value: Any, path: str, default:
     given = mapping_of(value, path)
     check_keys(given, ["method", "settings"], f"{path}.")
     method = given.get("method", default)
-    if method not in kinds:
+    if not isinstance(method, str) or method not in kinds:
         raise PlanError(
             "CONFIG_VALUE", f"{path}.method: {method!r}", expected=f"one of {', '.join(kinds)}"
         )

@@ -37,6 +37,7 @@ from radresp.errors import InputError, locating
 from radresp.pipeline.align import align_diffusion, align_visits
 from radresp.pipeline.change import map_changes
 from radresp.pipeline.desk import Desk
+from radresp.pipeline.kept_fits import NONE_KEPT, KeptFits
 from radresp.pipeline.outline import MAY_BE_EMPTY, check_outline
 from radresp.pipeline.patch import cut_patch
 from radresp.pipeline.place import place_bed, place_regions
@@ -48,7 +49,7 @@ NOISE_LIMIT = 0.2
 """Share of a region whose ADC may rest on noise (fault catalogue A08)."""
 
 
-def prepare_case(case: Case, plan: Plan) -> Prepared:
+def prepare_case(case: Case, plan: Plan, kept: KeptFits = NONE_KEPT) -> Prepared:
     """Take a case through all steps up to regions that features can be computed from.
 
     Parameters
@@ -57,6 +58,8 @@ def prepare_case(case: Case, plan: Plan) -> Prepared:
         Volumes and masks as read.
     plan : Plan
         What to do and which regions to end with.
+    kept : KeptFits, optional
+        Registrations found before.
 
     Returns
     -------
@@ -69,7 +72,7 @@ def prepare_case(case: Case, plan: Plan) -> Prepared:
         When an image the plan needs is missing or a mask cannot be used; the case is refused.
     """
     with locating(case.case_id):
-        desk = _lay_out(case, plan)
+        desk = _lay_out(case, plan, kept)
         regions = place_regions(desk)
         _judge_adc(desk, regions)
         maps, unmapped = map_changes(desk)
@@ -89,7 +92,7 @@ def prepare_case(case: Case, plan: Plan) -> Prepared:
     )
 
 
-def prepare_patch(case: Case, plan: Plan) -> tuple[Patch, Trail]:
+def prepare_patch(case: Case, plan: Plan, kept: KeptFits = NONE_KEPT) -> tuple[Patch, Trail]:
     """The patch of a case alone, without regions, change maps and measures.
 
     Parameters
@@ -98,6 +101,8 @@ def prepare_patch(case: Case, plan: Plan) -> tuple[Patch, Trail]:
         From :func:`radresp.pipeline.read.load_case`.
     plan : Plan
         With a section ``cnn``.
+    kept : KeptFits, optional
+        Registrations found before.
 
     Raises
     ------
@@ -107,13 +112,13 @@ def prepare_patch(case: Case, plan: Plan) -> tuple[Patch, Trail]:
     if plan.cnn is None:
         raise InputError("PATCH", "the plan has no section cnn", case=case.case_id)
     with locating(case.case_id):
-        desk = _lay_out(case, plan)
+        desk = _lay_out(case, plan, kept)
         return cut_patch(desk, plan.cnn.patch), tuple(desk.steps)
 
 
-def _lay_out(case: Case, plan: Plan) -> Desk:
+def _lay_out(case: Case, plan: Plan, kept: KeptFits) -> Desk:
     """Images made comparable, outlines tidied, visits aligned, the bed in its place."""
-    desk = Desk(case, plan, steps=list(case.trail))
+    desk = Desk(case, plan, kept, steps=list(case.trail))
     for timepoint in needed_visits(plan):
         _fit_adc(desk, timepoint)
         _normalise_t2(desk, timepoint)

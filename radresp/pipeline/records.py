@@ -1,7 +1,8 @@
-"""One record a finished case: what it was made from, what it is, and whether it still holds.
+"""One record a finished case and stage: what it was made from, what it is, whether it still holds.
 
 A record is trusted only when the hashes of the inputs, of the plan sections that can change it,
-of its own content and of the files it names all fit; everything else is recomputed.
+of its own content and of the files it names all fit; everything else is recomputed. It holds no
+time: the same inputs give the same bytes.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from radresp import io
 from radresp.core import CaseFiles
 
-SCHEMA = 1
+SCHEMA = 2
 DECISIVE_PACKAGES = ("radresp", "pyradiomics-bhklab", "SimpleITK", "numpy")
 
 
@@ -48,37 +49,53 @@ def image_hashes(files: CaseFiles) -> dict[str, str]:
     return input_hashes(replace(images, series=files.series))
 
 
-def record_path(case_id: str, folder: Path) -> Path:
-    """Where the record of a case lies."""
-    return folder / "cases" / f"{case_id}.json"
+class Kept(NamedTuple):
+    """The body of a record that still holds; or None, with the reason where there is a record."""
+
+    body: dict[str, Any] | None
+    reason: str = ""
 
 
-def save_record(files: CaseFiles, plan_sha256: str, folder: Path, body: Mapping[str, Any]) -> None:
+def record_path(stage: str, case_id: str, folder: Path) -> Path:
+    """Where the record of a case and stage lies."""
+    return folder / "cases" / stage / f"{case_id}.json"
+
+
+def save_record(
+    stage: str, files: CaseFiles, plan_sha256: str, folder: Path, body: Mapping[str, Any]
+) -> None:
     """Write the record of a finished case, made by the sections of the plan with this hash."""
-    record = {"key": _key(files, plan_sha256), "sha256": _digest(body), "body": dict(body)}
-    io.write_json(record_path(files.case_id, folder), record)
+    key = _key(stage, files, plan_sha256)
+    record = {"key": key, "sha256": digest_of(body), "body": dict(body)}
+    io.write_json(record_path(stage, files.case_id, folder), record)
 
 
-def load_record(files: CaseFiles, plan_sha256: str, folder: Path) -> dict[str, Any] | None:
-    """The body of a case's record, or None when there is none or it no longer fits."""
-    record = io.read_json(record_path(files.case_id, folder))
-    if not isinstance(record, dict) or record.get("key") != _key(files, plan_sha256):
-        return None
+def load_record(stage: str, files: CaseFiles, plan_sha256: str, folder: Path) -> Kept:
+    """The body of a case's record, where there is one that still fits."""
+    path = record_path(stage, files.case_id, folder)
+    if not path.is_file():
+        return Kept(None)
+    record = io.read_json(path)
+    if not isinstance(record, dict) or not isinstance(record.get("key"), dict):
+        return Kept(None, "the record is damaged")
+    now = _key(stage, files, plan_sha256)
+    changed = sorted(name for name in now if record["key"].get(name) != now[name])
+    if changed:
+        return Kept(None, f"changed since: {', '.join(changed)}")
     body = record.get("body")
-    if not isinstance(body, dict) or record.get("sha256") != _digest(body):
-        return None
-    outputs = body.get("outputs", {})
-    intact = all(
-        (folder / name).is_file() and io.sha256_of(folder / name) == digest
-        for name, digest in outputs.items()
-    )
-    return body if intact else None
+    if not isinstance(body, dict) or record.get("sha256") != digest_of(body):
+        return Kept(None, "the record is damaged")
+    for name, digest in body.get("outputs", {}).items():
+        if not (folder / name).is_file() or io.sha256_of(folder / name) != digest:
+            return Kept(None, f"{name} is missing or damaged")
+    return Kept(body)
 
 
-def _key(files: CaseFiles, plan_sha256: str) -> dict[str, Any]:
+def _key(stage: str, files: CaseFiles, plan_sha256: str) -> dict[str, Any]:
     versions = io.versions()
     return {
         "schema": SCHEMA,
+        "stage": stage,
         "plan_sha256": plan_sha256,
         "inputs": input_hashes(files),
         "outlines": _outlines(files),
@@ -93,5 +110,6 @@ def _outlines(files: CaseFiles) -> dict[str, str]:
     return dict(sorted((said | {str(key): "empty" for key in files.empty}).items()))
 
 
-def _digest(body: Mapping[str, Any]) -> str:
+def digest_of(body: Mapping[str, Any]) -> str:
+    """SHA-256 of a JSON-ready mapping, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from radresp.core import FeatureRow, NoteKind, Trail, notes_of
+from radresp.core import NoteKind, Trail, notes_of
 from radresp.errors import ExitCode, RadrespError
 
 
@@ -23,28 +23,33 @@ class CaseResult:
         Why it was refused; None when it finished.
     trail : Trail
         What was done; empty when an earlier result was kept.
-    row : FeatureRow, optional
-        Its features, where features were asked for.
     kept : bool
         Whether an earlier result was still valid.
+    redone : str
+        Why an earlier result was not; empty when there was none.
+    seconds : float
+        What it took; informative only.
     """
 
     case_id: str
     stage: str
     refusal: RadrespError | None = None
     trail: Trail = ()
-    row: FeatureRow | None = None
     kept: bool = False
+    redone: str = ""
+    seconds: float = 0.0
 
     def record(self) -> dict[str, Any]:
         """The line for ``status.jsonl``."""
+        redone = {"redone": self.redone} if self.redone else {}
         if self.refusal is not None:
-            return {"stage": self.stage, **self.refusal.record(), "fixes": []}
+            return {"stage": self.stage, **self.refusal.record(), "fixes": [], **redone}
         return {
             "stage": self.stage,
             "code": "KEPT" if self.kept else "OK",
             "severity": "finished",
             "case": self.case_id,
+            **redone,
             "fixes": [note.record() for note in notes_of(self.trail, NoteKind.FIX)],
             "warnings": [note.record() for note in notes_of(self.trail, NoteKind.WARNING)],
         }

@@ -16,17 +16,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from radresp import evaluate, io
-from radresp.core import Case, CaseFiles, Note, NoteKind, Timepoint
+from radresp.core import Case, CaseFiles, Note, NoteKind, Timepoint, Trail
 from radresp.errors import CohortError, PlanError
 from radresp.features.perturb import draw
-from radresp.pipeline.cohort import Job, Watcher, claimed, work_through
+from radresp.pipeline.batch import WHOLE, Batch, Watcher, claimed, work_through
+from radresp.pipeline.case_work import Job, Place
 from radresp.pipeline.extract import extract_case, feature_names
+from radresp.pipeline.kept_fits import NONE_KEPT, KeptFits
 from radresp.pipeline.perturbed import perturb_prepared
 from radresp.pipeline.plan import EXTRACTION, Plan
 from radresp.pipeline.prepare import prepare_case
 from radresp.pipeline.read import load_case
 from radresp.pipeline.records import record_path, save_record
-from radresp.pipeline.results import CaseResult, CohortResult
+from radresp.pipeline.results import CohortResult
 
 REFUSALS = ("MASK_TOO_SMALL", "ROI_NONFINITE", "ROI_CONSTANT", "BINS")
 """What a perturbed region may be refused for without the case being lost."""
@@ -37,9 +39,8 @@ def measure_stability(
     cases: Sequence[CaseFiles],
     plan: Plan,
     folder: Path,
+    batch: Batch = WHOLE,
     *,
-    workers: int = 1,
-    force: bool = False,
     watch: Watcher | None = None,
 ) -> CohortResult:
     """Perturb every case of a cohort and tell how well its features agree, resuming what is there.
@@ -51,11 +52,9 @@ def measure_stability(
     plan : Plan
         What to compute, and how to perturb (``stability``).
     folder : Path
-        Gets ``stability.csv``, ``plan.yaml``, ``status.jsonl`` and a record a case in ``cases/``.
-    workers : int, default 1
-        Processes; 1 works in this process.
-    force : bool, default False
-        Redo finished cases.
+        Gets ``stability.csv``, ``plan.yaml``, ``status.jsonl`` and a record a case.
+    batch : Batch, optional
+        Where and how; by default all of it in this process.
     watch : callable, optional
         Called with every result as it arrives.
 
@@ -67,9 +66,9 @@ def measure_stability(
     CohortError
         ``NO_CASES`` when the cohort is empty.
     """
-    with claimed(STABILITY, cases, plan, folder, force):
-        outcome = work_through(STABILITY, cases, plan, folder, workers, force, watch)
-        if outcome.finished:
+    with claimed(STABILITY, cases, plan, folder, batch):
+        outcome = work_through(STABILITY, cases, plan, folder, batch, watch)
+        if outcome.finished and batch.is_whole:
             ratings = np.array([_repeats(case.case_id, folder) for case in outcome.finished])
             save_agreement(feature_names(plan), ratings, folder, "perturbation")
     return outcome
@@ -204,9 +203,11 @@ def repeatability(path: Path) -> dict[str, dict[str, float | None]]:
     }
 
 
-def perturb_case(case: Case, plan: Plan) -> Iterator[Mapping[str, float]]:
+def perturb_case(
+    case: Case, plan: Plan, kept: KeptFits = NONE_KEPT
+) -> Iterator[Mapping[str, float]]:
     """Features of every perturbation of a case; the same seed and case give the same."""
-    prepared = prepare_case(case, plan)
+    prepared = prepare_case(case, plan, kept)
     rng = np.random.default_rng([plan.seed, zlib.crc32(case.case_id.encode())])
     drawn_on = frozenset(key for key, mask in case.masks.items() if not mask.is_empty)
     for _ in range(plan.stability.count):
@@ -215,25 +216,23 @@ def perturb_case(case: Case, plan: Plan) -> Iterator[Mapping[str, float]]:
         yield extract_case(perturbed, plan, absent_on=REFUSALS).values
 
 
-def _perturb_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
+def _perturb_one(files: CaseFiles, plan: Plan, place: Place) -> Trail:
     """Perturbed features of one case, from its files to its record."""
-    rows = [list(values.values()) for values in perturb_case(load_case(files, plan), plan)]
+    case = load_case(files, plan)
+    rows = [list(values.values()) for values in perturb_case(case, plan, KeptFits.at(place))]
     body = {"values": [[None if v != v else v for v in row] for row in rows]}
-    save_record(files, plan.sha256(*STABILITY.sections), folder, body)
-    return CaseResult(files.case_id, STABILITY.stage)
+    save_record(STABILITY.stage, files, plan.sha256(*STABILITY.sections), place.folder, body)
+    return case.trail
 
 
-def _keep(files: CaseFiles, body: Mapping[str, Any]) -> CaseResult:
-    del body
-    return CaseResult(files.case_id, STABILITY.stage, kept=True)
-
-
-STABILITY = Job("stability", _perturb_one, _keep, (*EXTRACTION, "seed", "stability"))
+STABILITY = Job("stability", _perturb_one, (*EXTRACTION, "seed", "stability"))
 
 
 def _repeats(case_id: str, folder: Path) -> NDArray[np.float64]:
     """The perturbed features of one case, shape (repeats, features)."""
-    return np.array(io.read_json(record_path(case_id, folder))["body"]["values"], dtype=float)
+    return np.array(
+        io.read_json(record_path(STABILITY.stage, case_id, folder))["body"]["values"], dtype=float
+    )
 
 
 def _values(table: Any, ids: Sequence[str], names: Sequence[str]) -> NDArray[np.float64]:

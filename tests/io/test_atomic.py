@@ -19,6 +19,7 @@ import pytest
 from radresp.errors import OutputError
 from radresp.io import atomic
 
+HERE = atomic._HOST
 OLD, NEW = b"old" * 50_000, b"new!" * 50_000
 
 
@@ -84,7 +85,7 @@ def test_replacing_keeps_the_suffix_and_removes_its_file_after_a_failure(tmp_pat
 
     with pytest.raises(RuntimeError, match="library failed"):
         write_and_fail()
-    assert seen[0].name == f".volume.nii.gz.{os.getpid()}.tmp.nii.gz"
+    assert seen[0].name == f".volume.nii.gz.{HERE}-{os.getpid()}.tmp.nii.gz"
     assert visible(tmp_path) == ["volume.nii.gz"]
     assert target.read_bytes() == OLD
 
@@ -177,7 +178,7 @@ def test_the_content_reaches_the_device_before_the_name_and_the_name_before_the_
     monkeypatch.setattr(os, "fsync", watched_sync)
     monkeypatch.setattr(Path, "replace", watched_rename)
     atomic.write_bytes(tmp_path / "x", NEW)
-    assert steps == [f"sync .x.{os.getpid()}.tmp", "rename", f"sync {tmp_path.name}"]
+    assert steps == [f"sync .x.{HERE}-{os.getpid()}.tmp", "rename", f"sync {tmp_path.name}"]
 
 
 @pytest.mark.parametrize("step", range(1, 9))
@@ -270,14 +271,14 @@ def test_check_writable_refuses_a_link_and_a_file(tmp_path: Path) -> None:
 def test_sweep_clears_leftovers_of_dead_processes_only(tmp_path: Path) -> None:
     dead = dead_pid()
     (tmp_path / "case").mkdir()
-    (tmp_path / "case" / f".a.json.{dead}.tmp.json").write_text("half")
-    (tmp_path / f".model.{dead}.tmp").mkdir()
-    (tmp_path / f".model.{dead}.tmp" / "member").write_text("half")
-    (tmp_path / f".b.json.{os.getpid()}.tmp.json").write_text("being written")
+    (tmp_path / "case" / f".a.json.{HERE}-{dead}.tmp.json").write_text("half")
+    (tmp_path / f".model.{HERE}-{dead}.tmp").mkdir()
+    (tmp_path / f".model.{HERE}-{dead}.tmp" / "member").write_text("half")
+    (tmp_path / f".b.json.{HERE}-{os.getpid()}.tmp.json").write_text("being written")
     (tmp_path / ".hidden.tmp").write_text("the user's own")
     cleared = atomic.sweep(tmp_path)
-    assert f"case/.a.json.{dead}.tmp.json" in cleared
-    assert visible(tmp_path) == [f".b.json.{os.getpid()}.tmp.json", ".hidden.tmp", "case"]
+    assert f"case/.a.json.{HERE}-{dead}.tmp.json" in cleared
+    assert visible(tmp_path) == [f".b.json.{HERE}-{os.getpid()}.tmp.json", ".hidden.tmp", "case"]
     assert visible(tmp_path / "case") == []
 
 

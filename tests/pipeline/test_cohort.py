@@ -9,44 +9,28 @@ import time
 from pathlib import Path
 
 import pytest
-from batch_tasks import dies_for_b_one, kept
 
 from radresp import io
-from radresp.core import CaseFiles
+from radresp.core import CaseFiles, Trail
 from radresp.errors import CohortError, InputError, OutputError, PlanError
 from radresp.pipeline import cohort, interrupt
+from radresp.pipeline.case_work import Job, Place, work_on
 from radresp.pipeline.plan import Plan, parse_plan
-from radresp.pipeline.results import CaseResult
 
 
 def files_of(*names: str) -> list[CaseFiles]:
     return [CaseFiles(name, name, Path("/nowhere"), {}) for name in names]
 
 
-def test_a_dying_worker_costs_its_case_and_no_other(tmp_path: Path) -> None:
-    results = list(
-        cohort._work_all(
-            files_of(*"abcd"),
-            parse_plan(),
-            tmp_path,
-            cohort.Job("dies_for_b", dies_for_b_one, kept),
-            workers=2,
-        )
-    )
-    ended = {result.case_id: result.refusal and result.refusal.code for result in results}
-    assert ended == {"a": None, "b": "WORKER_CRASH", "c": None, "d": None}
-
-
 def test_a_stop_that_a_library_swallowed_drops_the_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interrupt, "_requests", [signal.SIGINT])
 
-    def swallows_one(files: CaseFiles, plan: Plan, folder: Path) -> CaseResult:
+    def swallows_one(files: CaseFiles, plan: Plan, place: Place) -> Trail:
         raise InputError("REGISTRATION_FAILED", "a callback raised")
 
+    job = Job("swallows", swallows_one)
     with pytest.raises(KeyboardInterrupt):
-        cohort._work(
-            cohort.Job("swallows", swallows_one, kept), files_of("a")[0], parse_plan(), Path()
-        )
+        work_on(job, files_of("a")[0], parse_plan(), Place(Path(), Path()))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -85,7 +85,7 @@ def test_the_change_between_visits_and_the_readers_measures_are_in_it(home: Path
 
 def test_running_again_keeps_every_case_and_gives_the_same_table(home: Path) -> None:
     before = (home / "out/stability.csv").read_bytes()
-    (home / "out/cases/phantom_0001.json").unlink()
+    (home / "out/cases/stability/phantom_0001.json").unlink()
     shown = run(home, "out", "--json")
     assert shown.code == 0, shown.err
     assert json.loads(shown.out)["kept"] == CASES - 1
