@@ -152,7 +152,7 @@ def test_a_part_that_is_none_is_refused(text: str) -> None:
 
 
 def test_a_cluster_gives_the_same_and_outlives_a_killed_worker(tmp_path: Path) -> None:
-    names = tuple(f"slow_{i}" for i in range(6)) + ("crash", "hang")
+    names = (*(f"slow_{i}" for i in range(6)), "crash", "hang")
     go_through(names[:6], tmp_path / "here", Batch())
     with running_cluster() as (address, workers):
         killer = threading.Timer(1.0, lambda: os.kill(workers()[0], signal.SIGKILL))
