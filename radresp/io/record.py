@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +23,7 @@ from typing import Any, Self
 from radresp import __version__
 from radresp.errors import InputError, relative_name
 from radresp.io import atomic
+from radresp.io.soup import soup
 from radresp.notice import INTENDED_USE
 
 RUN_RECORD = "run.json"
@@ -134,6 +136,7 @@ class RunRecord:
             "model_id": self.model_id,
             "device": self.device,
             "versions": versions(),
+            "soup": list(soup()),
             "started": self.started.isoformat(timespec="seconds"),
             "runtime_seconds": round(time.monotonic() - self._clock, 3),
             "inputs": _listed(self.inputs),
@@ -170,6 +173,12 @@ def versions() -> dict[str, str]:
     dict of str to str
         By distribution name; libraries that are not installed are left out. Nothing is imported.
     """
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Read once: a process has one installation, and every case of a cohort asks."""
     found = {
         "radresp": __version__,
         "python": platform.python_version(),

@@ -66,7 +66,7 @@ def extract_cohort(
     with claimed(EXTRACT, cases, plan, folder, batch):
         outcome = work_through(EXTRACT, cases, plan, folder, batch, watch)
         if outcome.finished and batch.is_whole:
-            _save_tables([result.case_id for result in outcome.finished], folder)
+            save_tables([result.case_id for result in outcome.finished], folder)
             io.write_table(folder / "columns.csv", describe_columns(plan))
     return outcome
 
@@ -120,7 +120,7 @@ EXTRACT = Job("extract", extract_one)
 PREPARE = Job("prepare", prepare_one)
 
 
-def _save_tables(case_ids: Sequence[str], folder: Path) -> None:
+def save_tables(case_ids: Sequence[str], folder: Path) -> None:
     """The cohort's tables, from the records on disk alone; the same whatever was kept."""
     inputs: dict[str, Any] = {}
     acquired: list[Any] = []
