@@ -19,6 +19,8 @@ from typing import Any
 __version__ = "0.1.0.dev0"
 
 _ROOMS = {
+    "Batch": "pipeline",
+    "Engine": "pipeline",
     "check_cohort": "pipeline",
     "extract": "pipeline.front",
     "extract_case": "pipeline",

@@ -1,7 +1,9 @@
 """Types of the front door, whose names load on first use."""
 
+from radresp.pipeline.batch import Batch as Batch
 from radresp.pipeline.check import check_cohort as check_cohort
 from radresp.pipeline.cohort import extract_cohort as extract_cohort
+from radresp.pipeline.engine import Engine as Engine
 from radresp.pipeline.extract import extract_case as extract_case
 from radresp.pipeline.extract import feature_names as feature_names
 from radresp.pipeline.front import extract as extract

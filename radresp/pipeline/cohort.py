@@ -62,6 +62,18 @@ def extract_cohort(
         ``NO_CASES`` when the cohort is empty.
     ResourceError
         ``SCHEDULER`` or ``WORKER_DIFFERS``, from a cluster.
+
+    Notes
+    -----
+    Worker processes import the main module again: a script that asks for some has to keep what it
+    does under ``if __name__ == "__main__":``.
+
+    Examples
+    --------
+    >>> import radresp
+    >>> batch = radresp.Batch(radresp.Engine(processes=4), part=(1, 8))
+    >>> batch.is_whole
+    False
     """
     with claimed(EXTRACT, cases, plan, folder, batch):
         outcome = work_through(EXTRACT, cases, plan, folder, batch, watch)
