@@ -190,8 +190,7 @@ class _Batch:
     def room(self) -> int:
         """How many tasks may be on their way: one a thread; on a cluster some more to wait."""
         threads: int = sum(self.client.nthreads().values())
-        backlog = BACKLOG if self.engine.scheduler else 1
-        return max(threads, backlog)
+        return threads + BACKLOG if self.engine.scheduler else max(threads, 1)
 
     def submit(self, task: Task) -> Any:
         attempt = self.deaths[task.name]
