@@ -31,6 +31,19 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+def printable(text: str) -> str:
+    r"""A text that stays on its line and never talks to the terminal: the rest is escaped.
+
+    Examples
+    --------
+    >>> printable("a\tb")
+    'a\\tb'
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
 class RadrespError(Exception):
     """Base of every error radresp raises on purpose.
 
@@ -114,13 +127,17 @@ class RadrespError(Exception):
         return type(self)(self.code, self.found, **fields)  # type: ignore[arg-type]
 
     def line(self) -> str:
-        """One terminal line: ``ERROR CODE case=... file=... : sentence``."""
+        """One terminal line: ``ERROR CODE case=... file=... : sentence``.
+
+        Names of files and keys come from whoever wrote them: what would break the line or talk to
+        the terminal is escaped.
+        """
         where = "".join(
             f" {name}={value}"
             for name, value in (("case", self.case), ("file", self.file))
             if value
         )
-        return f"ERROR {self.code}{where} : {self.message}"
+        return printable(f"ERROR {self.code}{where} : {self.message}")
 
     def record(self) -> dict[str, str | None]:
         """The machine-readable record written to ``status.jsonl`` and ``--json``."""

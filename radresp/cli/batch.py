@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,6 +65,7 @@ WorkFolder = Annotated[
     ),
 ]
 TIME_LIMIT_S = 1800.0
+_LOOPBACK = re.compile(r"tcp://(127\.|localhost[:/]|\[::1\])")
 
 
 def engine_of(
@@ -74,6 +76,8 @@ def engine_of(
     memory_limit: float | None,
 ) -> Any:
     """The engine asked for; one case needs no process of its own."""
+    if scheduler and scheduler.startswith("tcp://") and not _LOOPBACK.match(scheduler):
+        typer.echo("tcp:// has no lock: only for a network nobody else is on", err=True)
     processes = int(cases > 1) if workers is None else workers
     return pipeline.Engine(processes, scheduler, time_limit, memory_limit)
 

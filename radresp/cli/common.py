@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from radresp.errors import ExitCode, OutputError, PlanError, RadrespError
+from radresp.errors import ExitCode, OutputError, PlanError, RadrespError, printable
 from radresp.notice import INTENDED_USE
 from radresp.pipeline import interrupt
 
@@ -134,7 +134,7 @@ class Run:
             head = {"intended_use": INTENDED_USE, "command": self.command, "status": status}
             body = {**head, "exit_code": int(self.exit_code), **self.result}
             typer.echo(json.dumps(body, allow_nan=False))
-        if self.output is None or not self.output.is_dir():
+        if self.output is None or not os.path.isdir(self.output):  # noqa: PTH112  never raises
             return
         # A run that failed must not pass itself off as the one that made what lies there.
         if error is None or not (self.output / "run.json").exists():
@@ -323,12 +323,14 @@ def as_table(rows: list[Mapping[str, Any]], columns: list[str]) -> str:
 
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(str(row.get(column, "")) for column in columns))
+        # As text, not markup, and on one line: names come from whoever named them.
+        table.add_row(*(Text(printable(str(row.get(column, "")))) for column in columns))
     width = None if sys.stdout.isatty() else 160
     console = Console(file=StringIO(), width=width, no_color=not sys.stdout.isatty())
     console.print(table)

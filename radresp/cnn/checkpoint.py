@@ -87,7 +87,12 @@ def unpack(data: bytes) -> dict[str, Any]:
         raise ModelError("CHECKPOINT_DAMAGED", "the file is not a checkpoint of radresp")
     if head[len(MAGIC) : -1] != hashlib.sha256(body).hexdigest().encode():
         raise ModelError("CHECKPOINT_DAMAGED", "the checkpoint is damaged: its SHA-256 is another")
-    content: dict[str, Any] = torch.load(BytesIO(body), map_location="cpu", weights_only=True)
+    try:
+        content: dict[str, Any] = torch.load(BytesIO(body), map_location="cpu", weights_only=True)
+    except Exception as error:  # its digest fits, so somebody made it so; torch has many words
+        raise ModelError(
+            "CHECKPOINT_DAMAGED", "the checkpoint holds what radresp never writes"
+        ) from error
     return content
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -161,6 +162,9 @@ def load_onnx(data: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
     """
     _require("answering with an ONNX graph")
     import onnx
+
+    # Since 1.29 it reports its use to its maker unless told not to before it is loaded.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from onnxruntime.capi import (  # type: ignore[import-untyped]

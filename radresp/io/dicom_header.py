@@ -172,6 +172,8 @@ def _layout(
     high_bit = whole(elements, "HighBit")
     if high_bit is not None and "BitsStored" in found and high_bit + 1 != found["BitsStored"]:
         missing.append("HighBit")
+    if _is_single(elements) and (whole(elements, "NumberOfFrames") or 1) > 1:
+        missing.append("NumberOfFrames")  # frames nobody says the places of; the first is not all
     if any(value is None for value in found.values()):
         return None, tuple(missing)
     place = None if tag is None else elements.place(tag)

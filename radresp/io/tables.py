@@ -200,9 +200,12 @@ def _from_parquet(
                     file=path,
                 )
             content = source.read()
-    except (pa.ArrowException, OSError) as error:
+        content.validate(full=True)  # text that is none among it
+        header = TextTable(path, tuple(content.column_names), (), ())
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _table_format(path, "the Parquet file is damaged") from error
-    header = TextTable(path, tuple(content.column_names), (), ())
+    if len(set(header.columns)) < len(header.columns):
+        raise header.fault("two columns have one name", expected="distinct column names")
     if content.num_rows == 0:
         header.check_has_rows()
     lines = tuple(range(1, content.num_rows + 1))

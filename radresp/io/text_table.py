@@ -31,6 +31,8 @@ MAX_ROWS = 100_000
 MAX_COLUMNS = 20_000
 MAX_LINE = 2**22
 """Longest line, in characters; one of commas alone becomes a cell for each."""
+MAX_LINES = 10 * MAX_ROWS
+"""Lines, with the empty ones and those inside cells."""
 MAX_CELL = 8_192
 """Longest cell, in characters."""
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -271,8 +273,9 @@ def _decode(data: bytes, path: Path) -> str:
 def _lines(text: str, path: Path) -> Iterator[str]:
     """The lines of a table with their ends, none of them longer than the limit."""
     for number, line in enumerate(io.StringIO(text, newline=""), start=1):
-        if len(line) > MAX_LINE:
-            raise _too_large(path, f"line {number}: more than {MAX_LINE} characters")
+        if len(line) > MAX_LINE or number > MAX_LINES:
+            what = f"{MAX_LINE} characters in it" if len(line) > MAX_LINE else f"{MAX_LINES} lines"
+            raise _too_large(path, f"line {number}: more than {what}")
         yield line
 
 

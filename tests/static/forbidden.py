@@ -11,15 +11,36 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 WRITER = "radresp/io/atomic.py"
+SPOILERS = "scripts/faults/"
+"""What damages files as a crash or an attacker would, so not through the writer."""
 REPLACING = "radresp.io.atomic.replacing"
 
-FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "shelve", "marshal", "cloudpickle"}
+FORBIDDEN_MODULES = {
+    "pickle", "_pickle", "cPickle", "dill", "shelve", "dbm", "marshal", "cloudpickle", "jsonpickle",
+    "imp", "code", "codeop", "pty", "cgi", "telnetlib",
+}  # fmt: skip
+# Ways to other machines; radresp has none. Scripts may start a network to show that.
+NETWORK_MODULES = {
+    "socket", "socketserver", "ssl", "urllib", "urllib3", "http", "ftplib", "smtplib", "poplib",
+    "imaplib", "xmlrpc", "requests", "httpx", "aiohttp", "websockets", "paramiko", "webbrowser",
+    "huggingface_hub", "fsspec", "boto3",
+}  # fmt: skip
+MAY_IMPORT = {
+    "radresp/io/dicom_child.py": {"socket"},  # a pair of sockets with the reader process
+    "radresp/io/dicom_worker.py": {"socket"},
+    "radresp/io/atomic.py": {"socket"},  # the name of this machine, for the lock
+}
 FORBIDDEN_NAMES = {
     "eval": "eval",
     "exec": "exec",
     "compile": "compile",
+    "builtins.eval": "eval",
+    "builtins.exec": "exec",
+    "builtins.compile": "compile",
+    "pandas.eval": "eval",
     "os.system": "a shell",
     "os.popen": "a shell",
+    "asyncio.create_subprocess_shell": "a shell",
     "subprocess.getoutput": "a shell",
     "subprocess.getstatusoutput": "a shell",
     "joblib.load": "unpickling",
@@ -28,8 +49,22 @@ FORBIDDEN_NAMES = {
     "yaml.load": "YAML that may run code",
     "yaml.unsafe_load": "YAML that may run code",
     "yaml.full_load": "YAML that may run code",
+    "yaml.load_all": "YAML that may run code",
+    "yaml.unsafe_load_all": "YAML that may run code",
+    "yaml.full_load_all": "YAML that may run code",
+    "torch.hub.load": "code from elsewhere",
+    "torch.hub.load_state_dict_from_url": "weights from elsewhere",
+    "torch.jit.load": "code in a file",
+    "torch.package.PackageImporter": "code in a file",
+    "shutil.unpack_archive": "unchecked extraction",
+    "tempfile.mktemp": "a name somebody else may take",
+    "ssl._create_unverified_context": "a connection with anybody",
 }
+SHELL_NAMES = {"eval", "exec", "compile", "system", "popen", "__import__", "import_module"}
+"""What nobody looks up by its name."""
 FORBIDDEN_METHODS = {"extractall": "unchecked extraction", "to_pickle": "pickling"}
+
+UNPICKLING_ARRAYS = {"numpy.load", "numpy.lib.format.read_array", "numpy.lib.npyio.NpzFile"}
 
 # Functions that write a file whatever they are given.
 WRITING_CALLS = {
@@ -192,6 +227,8 @@ class _Gate(ast.NodeVisitor):
         top, _, rest = name.partition(".")
         if top in FORBIDDEN_MODULES:
             self.report(line, f"import of {top}")
+        if self.room and top in NETWORK_MODULES - MAY_IMPORT.get(self.filename, set()):
+            self.report(line, f"import of {top}, a way to other machines")
         if top == "radresp":
             self.check_floor(line, rest.split(".")[0])
         part = LIBRARY_PARTS.get(self.room, {}).get(top)
@@ -270,7 +307,8 @@ class _Gate(ast.NodeVisitor):
         keywords = {keyword.arg or "": keyword.value for keyword in node.keywords}
         for what in self.risks_of(node, name, keywords):
             self.report(node.lineno, what)
-        if self.filename != WRITER and not self.on_temp(node, name):
+        exempt = self.filename == WRITER or self.filename.startswith(SPOILERS)
+        if not exempt and not self.on_temp(node, name):
             written = self.write_of(node, name, keywords)
             if written:
                 self.report(node.lineno, f"{written} outside {WRITER}")
@@ -281,17 +319,38 @@ class _Gate(ast.NodeVisitor):
     ) -> Iterator[str]:
         if name == "torch.load" and not is_constant(keywords.get("weights_only"), True):
             yield "torch.load without weights_only=True"
-        if name == "numpy.load" and not is_safe(keywords.get("allow_pickle")):
-            yield "numpy.load with allow_pickle"
-        if name.startswith("subprocess.") and not is_safe(keywords.get("shell")):
+        if name in UNPICKLING_ARRAYS and not is_safe(keywords.get("allow_pickle")):
+            yield f"{name} with allow_pickle"
+        if name.startswith("subprocess.") and (
+            "" in keywords or not is_safe(keywords.get("shell"))
+        ):
             yield "subprocess with a shell"
-        if name.endswith(".YAML") and is_constant(keywords.get("typ"), "unsafe"):
+        if name.endswith(".YAML") and not is_constant(keywords.get("typ"), "safe"):
             yield "YAML that may run code"
-        named = next((a.value for a in node.args[:1] if isinstance(a, ast.Constant)), None)
-        if name in ("importlib.import_module", "__import__") and named in FORBIDDEN_MODULES:
-            yield f"import of {named}"
+        if name in ("skops.io.load", "skops.io.loads") and not is_empty_list(
+            keywords.get("trusted")
+        ):
+            yield f"{name} that trusts more than skops does"
+        if name in ("distributed.LocalCluster", "dask.distributed.LocalCluster") and not (
+            is_constant(keywords.get("security"), True)
+        ):
+            yield "dask without TLS, which unpickles what anybody sends"
+        yield from self.imports_of(node, name)
         if name == "contextlib.suppress" and EVERYTHING & set(map(self.resolve, node.args)):
             yield "every exception swallowed"
+
+    def imports_of(self, node: ast.Call, name: str) -> Iterator[str]:
+        """Imports by a name: of a forbidden module, or of one that is not written in the source."""
+        given = node.args[0] if node.args else None
+        if name in ("importlib.import_module", "__import__"):
+            if isinstance(given, ast.Constant):
+                if str(given.value).partition(".")[0] in FORBIDDEN_MODULES:
+                    yield f"import of {given.value}"
+            elif self.room and not starts_with_own_name(given):
+                yield "import of a module whose name comes from data"
+        asked = node.args[1] if name == "getattr" and len(node.args) > 1 else None
+        if isinstance(asked, ast.Constant) and asked.value in SHELL_NAMES:
+            yield f"getattr of {asked.value}"
 
     def write_of(self, node: ast.Call, name: str, keywords: Mapping[str, ast.expr]) -> str | None:
         """What a call writes to disk, if anything."""
@@ -339,6 +398,18 @@ def is_constant(node: ast.expr | None, value: object) -> bool:
     """Whether an expression is this very constant."""
     same_type = isinstance(node, ast.Constant) and type(node.value) is type(value)
     return same_type and node.value == value  # type: ignore[union-attr]
+
+
+def is_empty_list(node: ast.expr | None) -> bool:
+    """Whether an expression is ``[]``."""
+    return isinstance(node, ast.List) and not node.elts
+
+
+def starts_with_own_name(node: ast.expr | None) -> bool:
+    """Whether an expression is ``f"{__name__}.…"``: a module of the package that asks."""
+    first = node.values[0] if isinstance(node, ast.JoinedStr) else None
+    own = first.value if isinstance(first, ast.FormattedValue) else None
+    return isinstance(own, ast.Name) and own.id == "__name__"
 
 
 def is_safe(flag: ast.expr | None) -> bool:

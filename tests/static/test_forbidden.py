@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from static.forbidden import FLOORS, WRITER, find_violations
+from static.forbidden import FLOORS, MAY_IMPORT, SPOILERS, WRITER, find_violations
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(p for room in ("radresp", "scripts") for p in (ROOT / room).rglob("*.py"))
@@ -20,6 +20,48 @@ PLANTED = {
     "def f():\n    import cloudpickle": "import of cloudpickle",
     "import importlib\nimportlib.import_module('pickle')": "import of pickle",
     "__import__('marshal')": "import of marshal",
+    "import _pickle": "import of _pickle",
+    "from pickle import Unpickler": "import of pickle",
+    "import dbm": "import of dbm",
+    "import jsonpickle": "import of jsonpickle",
+    "import pty": "import of pty",
+    "import code": "import of code",
+    "import socket": "a way to other machines",
+    "import urllib.request": "a way to other machines",
+    "from urllib.request import urlopen": "a way to other machines",
+    "from http.client import HTTPSConnection": "a way to other machines",
+    "def f():\n    import requests": "a way to other machines",
+    "import ssl": "a way to other machines",
+    "import smtplib": "a way to other machines",
+    "import webbrowser": "a way to other machines",
+    "import importlib\nimportlib.import_module(name)": "a module whose name comes from data",
+    "import importlib\nimportlib.import_module(f'{name}.io')": "whose name comes from data",
+    "from importlib import import_module as get\nget(data['m'])": "whose name comes from data",
+    "__import__(name)": "a module whose name comes from data",
+    "getattr(__builtins__, 'eval')": "getattr of eval",
+    "import os\ngetattr(os, 'system')": "getattr of system",
+    "import builtins\nbuiltins.exec('1')": "builtins.exec",
+    "from builtins import eval as see\nsee('1')": "builtins.eval",
+    "import pandas as pd\npd.eval('1')": "pandas.eval",
+    "import torch\ntorch.hub.load('a/b', 'c')": "torch.hub.load",
+    "import torch\ntorch.jit.load(p)": "torch.jit.load",
+    "from torch.hub import load_state_dict_from_url as g\ng(u)": "weights from elsewhere",
+    "import shutil\nshutil.unpack_archive(p)": "shutil.unpack_archive",
+    "import tempfile\ntempfile.mktemp()": "tempfile.mktemp",
+    "import yaml\nyaml.load_all(t)": "yaml.load_all",
+    "import yaml\nyaml.full_load(t)": "yaml.full_load",
+    "from ruamel.yaml import YAML\nYAML()": "YAML",
+    "from ruamel.yaml import YAML\nYAML(typ=kind)": "YAML",
+    "import skops.io\nskops.io.load(p)": "trusts more",
+    "import skops.io\nskops.io.loads(b, trusted=names)": "trusts more",
+    "import skops.io as sio\nsio.loads(b, trusted=['os.system'])": "trusts more",
+    "from numpy.lib.format import read_array\nread_array(f, allow_pickle=True)": "allow_pickle",
+    "import subprocess\nsubprocess.run(w, **more)": "shell",
+    "from subprocess import check_output as q\nq('ls', shell=1)": "shell",
+    "import subprocess\nsubprocess.getstatusoutput('ls')": "shell",
+    "import asyncio\nasyncio.create_subprocess_shell('ls')": "a shell",
+    "from distributed import LocalCluster\nLocalCluster(n_workers=2)": "dask without TLS",
+    "import dask.distributed as d\nd.LocalCluster(security=False)": "dask without TLS",
     "import joblib\njoblib.load(p)": "joblib.load",
     "from joblib import load as read\nread(p)": "joblib.load",
     "import torch\ntorch.load(p)": "weights_only",
@@ -131,6 +173,12 @@ ALLOWED = [
     "import numpy as np\nnp.load(p)\nnp.load(p, allow_pickle=False)",
     "import subprocess\nsubprocess.run(['ls'])\nsubprocess.run(['ls'], shell=False)",
     "from ruamel.yaml import YAML\nYAML(typ='safe').load(text)",
+    "import skops.io\nskops.io.loads(b, trusted=[])",
+    "from importlib import import_module\nimport_module(f'{__name__}.{room}')",
+    "from importlib import import_module\nimport_module('tensorboard.summary')",
+    "import tempfile\ntempfile.mkdtemp()",
+    "getattr(noun, 'name')\ngetattr(noun, name)",
+    "from dask.distributed import LocalCluster\nLocalCluster(security=True)",
     "text = frame.to_csv()\nframe.to_csv(None)\nframe.to_csv(index=False)",
     "import io\nbuffer = io.BytesIO()\nfigure.savefig(buffer, format='png')",
     "from io import BytesIO\nwith BytesIO() as page:\n    figure.savefig(page)",
@@ -178,6 +226,21 @@ def test_the_writer_may_write_and_nothing_else() -> None:
     assert find_violations(source, WRITER) == []
     assert len(find_violations(source, "radresp/io/other.py")) == 2
     assert find_violations("import pickle", WRITER)
+
+
+def test_three_modules_may_use_sockets_and_no_other_way_to_machines() -> None:
+    for name, allowed in MAY_IMPORT.items():
+        assert allowed == {"socket"}
+        assert find_violations("import socket", name) == []
+        assert find_violations("import ssl", name)
+        assert (ROOT / name).is_file()
+    assert find_violations("import socket", "scripts/faults/offline.py") == []
+
+
+def test_scripts_that_spoil_files_may_write_and_nothing_else() -> None:
+    assert find_violations("path.write_bytes(b'')", f"{SPOILERS}spoil.py") == []
+    for source in ("import pickle", "eval('1')", "import os\nos.system('ls')"):
+        assert find_violations(source, f"{SPOILERS}spoil.py")
 
 
 def test_scripts_may_print_but_not_write() -> None:
