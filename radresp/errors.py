@@ -170,9 +170,14 @@ def relative_name(path: Path, root: Path) -> str:
 
 @contextmanager
 def locating(case: str | None = None, root: Path | None = None) -> Iterator[None]:
-    """Give every radresp error that passes through its case, and its file relative to the root."""
+    """Give every radresp error that passes through its case, and its file relative to the root.
+
+    The file of an `OutputError` lies elsewhere, and stays as it is.
+    """
     try:
         yield
+    except OutputError as error:
+        raise error.located(case=case) from error.__cause__
     except RadrespError as error:
         raise error.located(case=case, root=root) from error.__cause__
 

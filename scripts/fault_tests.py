@@ -23,9 +23,10 @@ from radresp import errors
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "tests/golden/fault_rows.csv"
-ROW_ID = re.compile(r"(?<![A-Za-z0-9])([DNMCGHPLdnmcghpl][0-9]{2})(?![0-9A-Za-z])")
+LETTERS = "DNAMGCYOPLH"
+ROW_ID = re.compile(rf"(?<![A-Za-z0-9])([{LETTERS}{LETTERS.lower()}][0-9]{{2}})(?![0-9A-Za-z])")
 CODE = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)+")
-EXITS = frozenset((0, 2, 3, 4, 5, 6, 7, 8, 70))
+EXITS = frozenset((0, 2, 3, 4, 5, 6, 7, 8, 70, 130, 143))
 TABLE_EXITS = {"io/test_dicom_fault_rows.py": 3, "pipeline/test_fault_rows.py": 4}
 """Exit code of a refused row in tables that do not state one: a single series, one of two cases."""
 
@@ -42,7 +43,73 @@ ELSEWHERE = {
         ("registration/test_quality.py", "test_a_mirrored_image_makes_the_case_abstain"),
         ("registration/test_real_images.py", "test_a_flipped_pelvic_t2_is_not_called_good"),
     ],
+    "A01": [
+        ("intensity/test_adc_unit.py", "test_unit_is_found_and_the_fix_recorded"),
+        ("intensity/test_adc_unit.py", "test_real_map_in_mm2_per_s_equals_the_scanner_integers"),
+    ],
+    "A02": [
+        ("intensity/test_adc_unit.py", "test_any_plausible_median_comes_back_in_any_unit"),
+        ("intensity/test_adc_unit.py", "test_a_median_no_unit_explains_is_refused"),
+    ],
+    "A03": [
+        ("intensity/test_adc_unit.py", "test_a_few_negative_voxels_warn_and_stay"),
+        ("intensity/test_adc_unit.py", "test_many_negative_voxels_are_refused"),
+    ],
+    "A04": [("intensity/test_adc_unit.py", "test_more_than_free_water_warns")],
+    "A05": [
+        ("features/test_original.py", "test_an_adc_in_another_unit_is_refused_at_once"),
+        (
+            "features/test_original.py",
+            "test_too_few_grey_levels_are_refused_with_a_bin_count_too",
+        ),
+        ("features/test_ibsi.py", "test_too_many_grey_levels_are_refused"),
+    ],
+    "A06": [("intensity/test_adc_fit.py", "test_wrapped_integers_are_refused")],
+    "A07": [
+        ("intensity/test_adc_fit.py", "test_swapped_b_values_are_refused"),
+        ("intensity/test_adc_fit.py", "test_swapped_middle_b_values_are_refused"),
+    ],
+    "A10": [("pipeline/test_acquisition.py", "test_each_departure_is_a_reason_in_words")],
+    "A11": [
+        ("masks/test_rules.py", "test_a_constant_region_is_refused"),
+        ("features/test_original.py", "test_a_constant_region_is_refused"),
+    ],
     "C20": [("io/test_atomic.py", "test_a_read_only_output_is_refused_before_any_work")],
+    "Y01": [("pipeline/test_plan.py", "test_what_a_plan_cannot_mean_is_refused_by_name")],
+    "Y02": [
+        ("io/test_plan_file.py", "test_duplicate_keys_are_named_by_line"),
+        ("io/test_plan_file.py", "test_what_changes_meaning_silently_is_refused"),
+    ],
+    "Y03": [("io/test_plan_file.py", "test_yaml_means_what_it_says")],
+    "Y04": [("security/test_yaml.py", "test_tricks_are_refused_and_nothing_runs")],
+    "Y05": [
+        ("security/test_yaml.py", "test_tricks_are_refused_and_nothing_runs"),
+        ("security/test_yaml.py", "test_refusing_takes_little_memory"),
+    ],
+    "Y06": [("pipeline/test_plan.py", "test_what_a_plan_cannot_mean_is_refused_by_name")],
+    "Y07": [
+        ("io/test_plan_file.py", "test_what_changes_meaning_silently_is_refused"),
+        ("io/test_plan_file.py", "test_missing_huge_and_foreign_files_are_refused"),
+    ],
+    "Y08": [
+        ("pipeline/test_engine.py", "test_o06_another_plan_is_refused_or_redone_alone"),
+        ("walk/test_walk.py", "test_another_plan_never_mixes_into_a_folder"),
+    ],
+    "O01": [("io/test_atomic.py", "test_a_full_disk_refuses_the_file_and_keeps_the_earlier_one")],
+    "O02": [("io/test_atomic.py", "test_a_read_only_output_is_refused_before_any_work")],
+    "O03": [
+        (
+            "io/test_atomic.py",
+            "test_a_kill_before_any_step_leaves_the_old_or_the_new_file",
+        ),
+        ("io/test_atomic.py", "test_fifty_random_kills_never_leave_half_a_file"),
+    ],
+    "O04": [("io/test_atomic.py", "test_sweep_clears_leftovers_of_dead_processes_only")],
+    "O05": [("pipeline/test_cohort.py", "test_a_locked_folder_is_refused_and_left_alone")],
+    "O06": [("io/test_atomic.py", "test_a_folder_is_replaced_whole")],
+    "O10": [("io/test_atomic.py", "test_an_error_of_the_device_is_named_and_leaves_the_old_file")],
+    "O11": [("pipeline/test_cohort.py", "test_an_interrupted_run_ends_soon_and_can_be_resumed")],
+    "O17": [("walk/test_walk.py", "test_two_workers_give_the_bytes_of_one")],
     "P01": [("io/test_model_folder.py", "test_a_pickle_is_refused_and_never_run")],
     "P02": [("io/test_model_folder.py", "test_every_flipped_bit_of_every_file_is_refused")],
     "P03": [
@@ -142,6 +209,10 @@ REMARKS = {
     "N17": "No choice in the table: which of two affines is true is for whoever wrote the file.",
     "N25": "No `--nan-exclude`: a region is what was drawn, less nothing.",
     "M17": "Refused where a mask is carried, so in `prepare`; `check` carries none.",
+    "A09": "Each image is normalised by itself, so a jump of scale reaches no feature; T2 alone is "
+    "compared.",
+    "A10": "What was acquired is compared with the training protocol when a case is scored: where "
+    "it lies outside, the reason stands with the probability.",
     "C02": "Links inside the data root are followed.",
     "C03": "An output folder that is a link to the data is refused as the data (exit 2).",
     "C07": "Exit 2 with `--outcomes`, that is for training; else a warning.",
@@ -150,6 +221,18 @@ REMARKS = {
     "C15": "As C14.",
     "C16": "JSON keeps the text as it is.",
     "C17": "A cell of a table has at most 8192 characters; longer is CSV_TOO_LARGE.",
+    "Y03": "A plain `no` is the text it looks like and `012` is twelve; what a key cannot take is "
+    "CONFIG_VALUE.",
+    "O01": "In full by scripts/faults/disk_full.py and crash_points.py.",
+    "O03": "In full by scripts/faults/crash_points.py and kills.py.",
+    "O05": "In full by scripts/faults/concurrency.py.",
+    "O06": "A folder of another plan is CONFIG_CHANGED, taken over with --update; what was made "
+    "from other inputs is made again, case by case. A model folder is replaced whole, with "
+    "--overwrite.",
+    "O07": "The reason stands in status.jsonl, under `redone`.",
+    "O11": "Exit codes 130 and 143.",
+    "O15": "In full by scripts/faults/soak.py, which counts open files.",
+    "O17": "In full by scripts/faults/soak.py.",
     "G03": "The verdict is failed and the case is scored from the later visit alone; a refusal "
     "would cost a score that needs no alignment.",
     "G04": "The images are named by visit and sequence; the room that aligns knows no files.",
@@ -159,8 +242,9 @@ REMARKS = {
     "H04": "There is no `radresp pseudonymise`: `radresp index` names DICOM patients by keyed "
     "hashes, and the message says to keep the key list apart.",
     "H06": "Report pictures come from regions only; what has text in it never becomes one.",
-    "H07": "Sockets are closed to the commands, and no module imports a network library; `unshare` "
-    "needs rights a test run does not have everywhere.",
+    "H07": "Sockets are closed to the commands, no module imports a network library, and commands "
+    "run where `unshare` leaves them loopback alone; `scripts/faults/offline.py` runs the suite "
+    "so.",
     "H08": "Outputs follow the umask; key and cache are 0600 whatever it says.",
     "P02": "`run.json` beside the members is never read, so not hashed.",
     "P03": "Archives are held to the entries their classifier needs, and may swell to 100 times "
@@ -192,7 +276,7 @@ REMARKS = {
 HEADER = """\
 # Fault rows and their tests
 
-Rows D, N, M, C, G, H, P and L of the fault catalogue: what happens, and which test builds the fault
+Every row of the fault catalogue: what happens, and which test builds the fault
 and shows it. Exit codes: 0 accepted, mended or warned of; 2 no run would start; 3 the one input is
 refused; 4 one case of several, 5 all of them; 6 the output; 7 the model. Made by
 scripts/fault_tests.py from the tests.
@@ -227,7 +311,7 @@ def shown_in(path: Path, codes: frozenset[str]) -> Iterator[Shown]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             named = [row.upper() for row in ROW_ID.findall(node.name.replace("_", " "))]
-            named += re.findall(r"\A([DNMCGHPL][0-9]{2}):", ast.get_docstring(node) or "")
+            named += re.findall(rf"\A([{LETTERS}][0-9]{{2}}):", ast.get_docstring(node) or "")
             named += [row for row, tests in ELSEWHERE.items() if (name, node.name) in tests]
             for row in dict.fromkeys(named):
                 found = tuple(c for c in dict.fromkeys(_texts(node)) if c in codes)
@@ -284,7 +368,7 @@ def _raised(node: ast.AST) -> Iterator[int]:
 
 def _is_about_code(compare: ast.Compare) -> bool:
     return any(
-        (isinstance(part, ast.Attribute) and part.attr == "code")
+        (isinstance(part, ast.Attribute) and part.attr in ("code", "exit_code"))
         or (isinstance(part, ast.Name) and part.id == "code")
         for part in ast.walk(compare)
     )

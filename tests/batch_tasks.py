@@ -38,6 +38,11 @@ def _crash_once(folder: Path, name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _crash_at_once(folder: Path, name: str) -> None:
+    """Die so soon that the nanny has not heard of its worker yet."""
+    os._exit(1)
+
+
 def _hang(folder: Path, name: str) -> None:
     """Keep the interpreter to itself, as a library may: no thread of this process gets a turn."""
     re.match(r"(a+)+$", "a" * 60 + "b")
@@ -68,6 +73,7 @@ def _starve(folder: Path, name: str) -> None:
 
 _DEEDS = {
     "crash": _crash,
+    "gone": _crash_at_once,
     "once": _crash_once,
     "hang": _hang,
     "swell": _swell,

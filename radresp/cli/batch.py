@@ -96,6 +96,8 @@ def _hear(event: Mapping[str, Any]) -> None:
         typer.echo(f"dashboard: {event['address']}", err=True)
     elif event["event"] == "worker_lost":
         typer.echo(f"{event['case']}: its worker was lost ({event['code']}); again", err=True)
+    elif event["event"] == "workers_replaced":
+        typer.echo("workers are missing; all are started again", err=True)
 
 
 def run_batch(

@@ -136,6 +136,8 @@ class Run:
             typer.echo(json.dumps(body, allow_nan=False))
         if self.output is None or not os.path.isdir(self.output):  # noqa: PTH112  never raises
             return
+        if error is not None and error.code == "LOCKED":
+            return  # the folder is another run's
         # A run that failed must not pass itself off as the one that made what lies there.
         if error is None or not (self.output / "run.json").exists():
             told = () if error is None else (OutputError,)  # one trouble is told, not two

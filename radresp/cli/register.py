@@ -52,6 +52,7 @@ def register_command(
         )
         run.outputs = list(pipeline.save_registered(registered, folder, jacobian=jacobian))
         run.inputs = [fixed, moving]
+        run.plan_sha256 = pipeline.load_plan(plan).sha256() if plan else None
         run.result = pipeline.quality_record(registered)
         quality = registered.alignment.quality
         run.say(f"verdict: {quality.verdict}")

@@ -240,6 +240,25 @@ def check_writable(folder: Path) -> None:
             probe.unlink(missing_ok=True)
 
 
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A hidden folder in an output folder for what lives as long as a run; `sweep` knows it.
+
+    Raises
+    ------
+    OutputError
+        As `write_bytes`.
+    """
+    place = _beside(folder / "scratch", "tmp")
+    with _naming(place):
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def sweep(folder: Path) -> tuple[str, ...]:
     """Clear what killed runs left below a folder: temporary files and folders of dead processes.
 
@@ -287,7 +306,8 @@ def lock(folder: Path, *, shared: bool = False) -> Iterator[None]:
             _take(held, folder, shared)
         yield
         if not shared:
-            os.ftruncate(held, 0)
+            with suppress(OSError):  # only what the card says of a holder that is gone
+                os.ftruncate(held, 0)
     finally:
         _held.discard(held)
         os.close(held)

@@ -19,7 +19,7 @@ from radresp.errors import CohortError, OutputError, PlanError
 from radresp.pipeline import interrupt
 from radresp.pipeline.case_work import PLAN, Job, Place, Seen, lost, work_elsewhere, work_on
 from radresp.pipeline.destination import check_output
-from radresp.pipeline.engine import HERE, Engine, Lost, Task, opened, spread
+from radresp.pipeline.engine import HERE, Engine, Lost, Task, spread
 from radresp.pipeline.plan import Plan
 from radresp.pipeline.records import load_record
 from radresp.pipeline.results import CaseResult, CohortResult
@@ -243,8 +243,8 @@ class _Pass:
             Task(files.case_id, work_elsewhere, (seen, self.job, files, self.plan, self._place))
             for files in todo
         ]
-        with opened(engine, len(tasks), self.tell) as client:
-            for task, result in spread(client, tasks, engine, self.tell):
+        with io.scratch(self.folder) as scratch:
+            for task, result in spread(tasks, engine, self.tell, scratch.absolute()):
                 if isinstance(result, Lost):
                     result = lost(self.job, task.name, result.code, engine)
                 yield result

@@ -105,7 +105,7 @@ def work_on(job: Job, files: CaseFiles, plan: Plan, place: Place) -> CaseResult:
         raise
     except RadrespError as error:
         interrupt.check()  # a case we were stopped in is dropped, not refused
-        refusal = error
+        refusal = error.located()  # without the frames it came through, which hold the images
     except MemoryError:
         refusal = _out_of_memory(files.case_id)
     except Exception as error:  # noqa: BLE001  one case must not take the others with it

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -29,9 +31,17 @@ TRIES = 2
 LOOSE_TRIES = 6
 """The same, counting also workers that only had it in their queue, or had hardly begun it."""
 CONNECT_S = 20
+MISSING_S = 30.0
+"""After this, own workers that are missing are not coming back; a nanny needs 3 to 10 seconds to
+start one again, and gives up when it dies meanwhile."""
 BACKLOG = 64
 """Tasks that wait at a cluster's scheduler, so that it sees a need for more workers."""
 _TELL_S = 0.01
+_LOOK_S = 2.0
+"""How often it is looked whether workers are missing, while none of them finishes a task."""
+_CLOSE_S = 5.0
+_LATE_S = 1.0
+"""By how much the word of a task begun may come late."""
 _MEMORY_TOPIC = "worker-restart-memory"
 
 _LOCAL = {
@@ -44,6 +54,9 @@ _LOCAL = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
+    # What dask keeps to look back at grows by megabytes in a hundred cases.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.low-level-log-length": 50,
 }
 
 Tell = Callable[[dict[str, Any]], None]
@@ -101,111 +114,115 @@ class Lost(NamedTuple):
     code: str
 
 
-@contextmanager
-def opened(engine: Engine, most: int, tell: Tell) -> Iterator[Any]:
-    """A client of the workers: of a running scheduler, or of up to so many own processes.
-
-    Parameters
-    ----------
-    engine : Engine
-        One that spreads.
-    most : int
-        Tasks there are; more processes would idle.
-    tell : callable
-        Is told where the dashboard is.
-
-    Raises
-    ------
-    ResourceError
-        ``SCHEDULER`` when the scheduler does not answer, or no worker can be started.
-    """
-    if engine.scheduler is not None:
-        with _connected(engine.scheduler) as client:
-            yield client
-        return
-    with _own_workers(engine, most) as (client, dashboard):
-        if find_spec("bokeh"):  # which draws it
-            tell({"event": "dashboard", "address": dashboard})
-        yield client
-
-
-def spread(client: Any, tasks: Sequence[Task], engine: Engine, tell: Tell) -> Iterator[Any]:
+def spread(
+    tasks: Sequence[Task], engine: Engine, tell: Tell, scratch: Path
+) -> Iterator[tuple[Task, Any]]:
     """Results of tasks as they end, each with its task; the workers are never left without work.
 
     Parameters
     ----------
-    client : distributed.Client
-        From :func:`opened`.
     tasks : sequence of Task
         With names of their own.
     engine : Engine
-        Its time limit holds for each task.
+        One that spreads. Its time limit holds for each task.
     tell : callable
-        Is told of every task begun and of every worker lost.
+        Is told of every task begun, of every worker lost, and where the dashboard is.
+    scratch : Path
+        A folder for what own workers keep while they live.
 
     Yields
     ------
     Task, object
         The task with its result, or with `Lost`. An exception of a task is raised.
-    """
-    from distributed import as_completed
 
-    batch = _Batch(client, engine, tell)
-    waiting, flow = deque(tasks), as_completed(loop=client.loop)
-    with batch.listening():
-        while waiting or batch.running:
-            while waiting and len(batch.running) < batch.room():
-                flow.add(batch.submit(waiting.popleft()))
-            task, ended = batch.settle(next(flow))
-            if ended is None:
-                waiting.append(task)
-            else:
-                yield task, ended[0]
+    Raises
+    ------
+    ResourceError
+        ``SCHEDULER`` when the scheduler does not answer or ends, or no worker can be started.
+    """
+    batch = _Batch(tasks, engine, tell)
+    while batch.waiting:
+        with _opened(engine, len(batch.waiting), tell, scratch) as client:
+            yield from batch.work(client)
+
+
+@contextmanager
+def _opened(engine: Engine, most: int, tell: Tell, scratch: Path) -> Iterator[Any]:
+    """A client of the workers: of a running scheduler, or of up to so many own processes."""
+    if engine.scheduler is not None:
+        with _connected(engine.scheduler) as client:
+            yield client
+        return
+    with _own_workers(engine, most, scratch) as (client, dashboard):
+        if find_spec("bokeh"):  # which draws it
+            tell({"event": "dashboard", "address": dashboard})
+        yield client
 
 
 class _Batch:
-    """Tasks on their way, and what is known of the workers that have them."""
+    """Tasks waiting and on their way, and what is known of the workers that have them."""
 
-    def __init__(self, client: Any, engine: Engine, tell: Tell) -> None:
-        self.client, self.engine, self.tell = client, engine, tell
+    def __init__(self, tasks: Sequence[Task], engine: Engine, tell: Tell) -> None:
+        self.waiting, self.engine, self.tell = deque(tasks), engine, tell
         self.running: dict[Any, Task] = {}
+        # Of tasks that left their workers, and of what else has to be told.
+        self.news: SimpleQueue[Any] = SimpleQueue()
         self.topic = f"radresp-{uuid4().hex}"
         self.begun: dict[str, tuple[float, int]] = {}
         self.over_memory: set[int] = set()
+        self.sent: Counter[str] = Counter()
         self.deaths: Counter[str] = Counter()
         self.blamed: Counter[str] = Counter()
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Hear of tasks begun and of workers that outgrew their memory."""
-        self.client.subscribe_topic(self.topic, self._hear_begin)
-        self.client.subscribe_topic(_MEMORY_TOPIC, self._hear_memory)
-        try:
-            yield
-        finally:
-            with suppress(OSError):  # the connection may be what was lost
-                self.client.unsubscribe_topic(self.topic)
-                self.client.unsubscribe_topic(_MEMORY_TOPIC)
+    def work(self, client: Any) -> Iterator[tuple[Task, Any]]:
+        """Have tasks done until there are none, or until workers are missing and stay so."""
+        wanted = 0 if self.engine.scheduler else len(client.nthreads())
+        whole_at = time.monotonic()
+        client.subscribe_topic(self.topic, self._hear_begin)
+        client.subscribe_topic(_MEMORY_TOPIC, self._hear_memory)
+        while self.waiting or self.running:
+            threads: int = sum(client.nthreads().values())
+            if threads >= wanted:
+                whole_at = time.monotonic()
+            elif time.monotonic() - whole_at > MISSING_S:
+                self._call_back()
+                return
+            self._send(client, threads)
+            with suppress(Empty):
+                news = self.news.get(timeout=_LOOK_S)
+                if isinstance(news, dict):
+                    self.tell(news)
+                    continue
+                task, ended = self._settle(news)
+                if ended is None:
+                    self.waiting.append(task)
+                else:
+                    yield task, ended[0]
 
-    def room(self) -> int:
-        """How many tasks may be on their way: one a thread; on a cluster some more to wait."""
-        threads: int = sum(self.client.nthreads().values())
-        return threads + BACKLOG if self.engine.scheduler else max(threads, 1)
+    def _send(self, client: Any, threads: int) -> None:
+        """Keep a task on its way for every thread; on a cluster some more, that wait there."""
+        room = threads + BACKLOG if self.engine.scheduler else max(threads, 1)
+        while self.waiting and len(self.running) < room:
+            task = self.waiting.popleft()
+            self.sent[task.name] += 1
+            future = client.submit(
+                _on_worker,
+                self.topic,
+                task,
+                self.engine.time_limit_s,
+                key=(self.topic, task.name, self.sent[task.name]),
+                pure=False,
+            )
+            self.running[future] = task
+            future.add_done_callback(self.news.put)
 
-    def submit(self, task: Task) -> Any:
-        attempt = self.deaths[task.name]
-        future = self.client.submit(
-            _on_worker,
-            self.topic,
-            task,
-            self.engine.time_limit_s,
-            key=(self.topic, task.name, attempt),
-            pure=False,
-        )
-        self.running[future] = task
-        return future
+    def _call_back(self) -> None:
+        """Take tasks from workers that are to be replaced; they are not to blame for that."""
+        self.tell({"event": "workers_replaced"})
+        self.waiting.extendleft(self.running.values())
+        self.running, self.news = {}, SimpleQueue()
 
-    def settle(self, future: Any) -> tuple[Task, tuple[Any] | None]:
+    def _settle(self, future: Any) -> tuple[Task, tuple[Any] | None]:
         """A task that left its worker with its result, or with None to be tried again."""
         from distributed.scheduler import KilledWorker
 
@@ -229,7 +246,9 @@ class _Batch:
         """Whether a dead worker is this task's doing; None to try it again."""
         self.deaths[task.name] += 1
         since, pid = self.begun.pop(task.name, (None, -1))
-        if since is not None and time.monotonic() - since >= self.engine.time_limit_s:
+        limit = self.engine.time_limit_s
+        late = min(_LATE_S, limit / 4)
+        if since is not None and time.monotonic() - since >= limit - late:
             return Lost("TIMEOUT")
         self.blamed[task.name] += since is not None
         code = "MEMORY" if self._outgrew(pid) else "WORKER_CRASH"
@@ -249,7 +268,7 @@ class _Batch:
     def _hear_begin(self, event: tuple[float, dict[str, Any]]) -> None:
         _, said = event
         self.begun[said["task"]] = (time.monotonic(), said["pid"])
-        self.tell({"event": "begun", "case": said["task"]})
+        self.news.put({"event": "begun", "case": said["task"]})
 
     def _hear_memory(self, event: tuple[float, dict[str, Any]]) -> None:
         self.over_memory.add(event[1]["pid"])
@@ -273,34 +292,55 @@ def _on_worker(topic: str, task: Task, limit_s: float) -> Any:
 
 
 @contextmanager
-def _own_workers(engine: Engine, most: int) -> Iterator[tuple[Any, str]]:
+def _own_workers(engine: Engine, most: int, scratch: Path) -> Iterator[tuple[Any, str]]:
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
+
+    with dask.config.set(_LOCAL):
+        cluster = _local_cluster(engine, most, scratch)
+        try:
+            with Client(cluster, set_as_default=False) as client:
+                yield client, cluster.dashboard_link
+        finally:
+            _end(cluster)
+
+
+def _end(cluster: Any) -> None:
+    """End the workers and what belongs to them, without waiting for anybody.
+
+    What is running is dropped: files are written whole or not at all. A nanny whose worker died
+    while it was starting may never answer again.
+    """
+    for nanny in cluster.workers.values():
+        if nanny.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL)
+    with suppress(TimeoutError):
+        cluster.close(timeout=_CLOSE_S)
+
+
+def _local_cluster(engine: Engine, most: int, scratch: Path) -> Any:
+    from distributed import LocalCluster
 
     limit = engine.memory_limit_gb
-    silent = logging.CRITICAL + 1  # what there is to say of a lost worker is said by code
-    with (
-        dask.config.set(_LOCAL),
-        LocalCluster(
+    try:
+        return LocalCluster(
             n_workers=min(engine.processes, most),
             threads_per_worker=1,
             host="127.0.0.1",
             security=True,
             memory_limit="auto" if limit is None else int(limit * 1e9),
             dashboard_address="127.0.0.1:0",
-            silence_logs=silent,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        try:
-            yield client, cluster.dashboard_link
-        except BaseException:
-            # What is running is dropped; files are written whole or not at all.
-            for nanny in cluster.workers.values():
-                if nanny.pid is not None:
-                    with suppress(ProcessLookupError):
-                        os.kill(nanny.pid, signal.SIGKILL)
-            raise
+            local_directory=str(scratch),
+            silence_logs=logging.CRITICAL + 1,  # what there is to say of a worker is said by code
+        )
+    except (OSError, RuntimeError) as error:
+        raise ResourceError(
+            "SCHEDULER",
+            f"no worker process can be started ({type(error).__name__})",
+            expected="a loopback interface (127.0.0.1), memory and processes to be had",
+            action="use --workers 0 where there is none",
+        ) from error
 
 
 @contextmanager

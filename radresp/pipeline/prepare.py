@@ -16,6 +16,8 @@ A bed or residual nobody saw, or one too small for texture, is a state of the ca
 
 from __future__ import annotations
 
+import numpy as np
+
 from radresp import intensity, masks
 from radresp.core import (
     Case,
@@ -36,7 +38,7 @@ from radresp.core import (
 from radresp.errors import InputError, locating
 from radresp.pipeline.align import align_diffusion, align_visits
 from radresp.pipeline.change import map_changes
-from radresp.pipeline.desk import Desk
+from radresp.pipeline.desk import POST_T2, PRE_T2, Desk
 from radresp.pipeline.kept_fits import NONE_KEPT, KeptFits
 from radresp.pipeline.outline import MAY_BE_EMPTY, check_outline
 from radresp.pipeline.patch import cut_patch
@@ -47,6 +49,8 @@ from radresp.pipeline.scene import set_scene
 
 NOISE_LIMIT = 0.2
 """Share of a region whose ADC may rest on noise (fault catalogue A08)."""
+JUMP = 50.0
+"""Ratio of brightness between the visits that no scanner makes by itself (fault catalogue A09)."""
 
 
 def prepare_case(case: Case, plan: Plan, kept: KeptFits = NONE_KEPT) -> Prepared:
@@ -122,6 +126,7 @@ def _lay_out(case: Case, plan: Plan, kept: KeptFits) -> Desk:
     for timepoint in needed_visits(plan):
         _fit_adc(desk, timepoint)
         _normalise_t2(desk, timepoint)
+    _compare_scales(desk)
     _tidy_masks(desk)
     align_visits(desk)
     for timepoint in needed_visits(plan):
@@ -158,6 +163,33 @@ def _normalise_t2(desk: Desk, timepoint: Timepoint) -> None:
     )
     desk.images[timepoint, Sequence.T2] = volume
     desk.steps.append(step)
+
+
+def _compare_scales(desk: Desk) -> None:
+    """Say how much brighter the later T2 is; a jump says that one was rescaled on its way here."""
+    if not (desk.case.has(*PRE_T2) and desk.case.has(*POST_T2)):
+        return
+    pre, post = (_brightness(desk.case.image(*role)) for role in (PRE_T2, POST_T2))
+    if not (pre and post):
+        return
+    ratio = post / pre
+    jumped = Note(
+        NoteKind.WARNING,
+        "INTENSITY_JUMP",
+        f"the later T2 is {ratio:.3g} times as bright as the earlier one",
+        f"at most {JUMP:g} times, or {1 / JUMP:g}",
+        "check whether one of them was rescaled",
+    )
+    notes = () if 1 / JUMP <= ratio <= JUMP else (jumped,)
+    ratios = {"post_to_pre": float(f"{ratio:.4g}")}
+    desk.steps.append(Step("pipeline", "compare_scales", ratios, notes=notes))
+
+
+def _brightness(volume: Volume) -> float:
+    """Median of what is not dark; 0 where all is."""
+    values = volume.array
+    bright = values[np.isfinite(values) & (values > 0)]
+    return float(np.median(bright)) if bright.size else 0.0
 
 
 def _reference(desk: Desk, timepoint: Timepoint, volume: Volume) -> Mask | None:

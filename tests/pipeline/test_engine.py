@@ -167,6 +167,30 @@ def test_a_cluster_gives_the_same_and_outlives_a_killed_worker(tmp_path: Path) -
         assert here.read_bytes() == there.read_bytes()
 
 
+@pytest.mark.slow
+def test_workers_that_nobody_starts_again_are_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A nanny gives up when its worker dies while it starts; so do both, killed without a rest."""
+    monkeypatch.setattr("radresp.pipeline.engine.MISSING_S", 3.0)
+    names = tuple(f"slow_{i}" for i in range(12))
+
+    def kill_all() -> None:
+        while not (tmp_path / "events.jsonl").exists() or not events(tmp_path, "begun"):
+            time.sleep(0.1)
+        while not events(tmp_path, "workers_replaced"):
+            for child in psutil.Process().children():
+                if is_worker(child):
+                    child.kill()
+            time.sleep(0.1)
+
+    killer = threading.Thread(target=kill_all)
+    killer.start()
+    result = go_through(names, tmp_path, Batch(Engine(processes=2)))
+    killer.join()
+    assert codes(result) == dict.fromkeys(names)
+
+
 def test_a_scheduler_that_is_not_there_is_named(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("radresp.pipeline.engine.CONNECT_S", 1)
     with pytest.raises(ResourceError) as caught:
@@ -174,6 +198,19 @@ def test_a_scheduler_that_is_not_there_is_named(tmp_path: Path, monkeypatch: Any
     assert caught.value.code == "SCHEDULER"
     assert caught.value.exit_code == 8
     assert "127.0.0.1" not in str(caught.value)
+
+
+def test_workers_that_cannot_be_started_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("Cluster failed to start: a text that may name a place")
+
+    monkeypatch.setattr("distributed.LocalCluster", refuse)
+    with pytest.raises(ResourceError, match="use --workers 0") as caught:
+        go_through(("fine_1", "fine_2"), tmp_path, Batch(TWO))
+    assert caught.value.code == "SCHEDULER"
+    assert "place" not in str(caught.value)
 
 
 def test_workers_of_another_installation_or_disk_are_refused(tmp_path: Path) -> None:
@@ -194,7 +231,10 @@ def test_workers_of_another_installation_or_disk_are_refused(tmp_path: Path) -> 
 
 
 def is_worker(process: psutil.Process) -> bool:
-    return "spawn_main" in " ".join(process.cmdline())
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
 
 
 @contextmanager
