@@ -25,8 +25,8 @@ def soup() -> tuple[dict[str, str], ...]:
 
     Examples
     --------
-    >>> [part["name"] for part in soup() if part["name"] in ("numpy", "SimpleITK")]
-    ['numpy', 'SimpleITK']
+    >>> [part["name"] for part in soup() if part["name"] == "numpy"]
+    ['numpy']
     """
     found: dict[str, metadata.Distribution] = {}
     waiting = ["radresp"]

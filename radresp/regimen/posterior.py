@@ -135,4 +135,5 @@ def _predicted(typical: Array, spreads: Array, weight: Array, shares: Array) -> 
     edges = (np.arange(2 * _RATES) + 0.5) / (2 * _RATES)
     away = (logit(edges)[:, None, None] - logit(typical)[:, None]) / spreads
     below = np.einsum("eij,ij->e", ndtr(away), weight)
-    return np.interp(shares, below, edges)
+    # No rate lies below 0 or above 1: a quantile may lie before the first edge or after the last.
+    return np.interp(shares, [0.0, *below, 1.0], [0.0, *edges, 1.0])

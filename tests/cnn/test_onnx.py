@@ -56,6 +56,7 @@ def exported() -> tuple[SiameseNet, bytes]:
     return net, export_onnx(net, SMALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoder", "classes"), [("seresnet", 3), ("densenet", 2)])
 def test_every_encoder_is_exported(encoder, classes):
     cnn = SMALL.model_copy(update={"encoder": encoder, "width": 8})

@@ -156,6 +156,7 @@ def test_the_leak_guard_is_part_of_the_record(trained: Trained) -> None:
     assert guard["passed"] is True
 
 
+@pytest.mark.slow
 def test_shuffled_voxels_are_a_control() -> None:
     """A control that knows nothing is clearly worse; one that knows the same is not."""
     cases = table(n=60)
@@ -232,6 +233,7 @@ def test_a_hospital_that_goes_with_the_outcome_is_warned_of() -> None:
     assert "scanner" in note.found
 
 
+@pytest.mark.slow
 def test_order_of_the_rows_changes_nothing() -> None:
     cases = table(n=60)
     turned = TrainingTable(

@@ -415,6 +415,7 @@ def test_l14_a_model_that_may_only_be_read_is_judged_uncounted(tmp_path: Path) -
 # ---------------------------------------------------------------------------------- repeats
 
 
+@pytest.mark.slow
 def test_l16_one_seed_gives_the_same_bytes_whatever_the_machine_does(tmp_path: Path) -> None:
     """Other threads, another hash seed, another state of numpy's own generator."""
     made = table()

@@ -58,6 +58,13 @@ def test_the_grid_agrees_with_sampling() -> None:
     assert posterior(counts).mean == pytest.approx(expected, abs=0.006)
 
 
+def test_one_more_trial_may_have_no_event_at_all() -> None:
+    found = posterior([Counted(0, 40), Counted(0, 40)])
+    assert found.new_low < 1e-3  # the first edge of the grid of predicted rates is 0.00125
+    full = posterior([Counted(40, 40), Counted(40, 40)])
+    assert full.new_high == pytest.approx(1 - found.new_low)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(40, 80)), min_size=1, max_size=5))
 def test_intervals_are_ordered_and_order_of_trials_does_not_matter(

@@ -182,6 +182,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     assert caught.value.code == "DEVICE"
 
 
+@pytest.mark.slow
 def test_the_device_is_recorded_and_threads_are_put_back() -> None:
     fixed, moving, _ = known_pair()
     before = torch.get_num_threads()

@@ -354,6 +354,7 @@ def test_swapped_dates_are_refused(home: Path, tmp_path: Path) -> None:
     assert "PAIR_ORDER" in radresp("check", table, "--json").out
 
 
+@pytest.mark.slow
 def test_one_bad_case_costs_no_other(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "cohort"
     shutil.copytree(home / "new", folder)
@@ -490,6 +491,7 @@ def test_a_real_case_runs_to_the_end_and_says_it_is_no_rectum(
     assert "ProstateX" not in (tmp_path / "out/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_real_features_are_finite(prostate: tuple[Path, ...], tmp_path: Path) -> None:
     shown = radresp("extract", *prostate, "-o", tmp_path / "out", "--json", "--progress", "none")
     assert shown.code == 0, shown.out
@@ -584,6 +586,7 @@ def network(home: Path) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_a_network_is_judged_beside_the_features_and_asked_at_scoring(
     network: Path, tmp_path: Path
 ) -> None:
@@ -654,6 +657,7 @@ def test_without_torch_a_model_of_features_scores_and_another_says_what_to_insta
     assert "radresp[cnn]" in shown.json["error"]["action"]
 
 
+@pytest.mark.slow
 def test_the_networks_answer_is_traced_and_its_network_handed_on(
     network: Path, tmp_path: Path
 ) -> None:
