@@ -619,6 +619,7 @@ def test_a_network_is_judged_beside_the_features_and_asked_at_scoring(
     assert judged.json["evaluation"]["cases"] == 2
 
 
+@pytest.mark.slow
 def test_a_finished_network_is_kept_and_a_damaged_one_refused(network: Path) -> None:
     words = (
         "train-cnn", network / "cohort/cohort.csv", "--outcomes", network / "cohort/outcomes.csv",
@@ -645,6 +646,7 @@ def test_a_finished_network_is_kept_and_a_damaged_one_refused(network: Path) -> 
     assert (shown.code, shown.json["error"]["code"]) == (7, "MODEL_HASH")
 
 
+@pytest.mark.slow
 def test_without_torch_a_model_of_features_scores_and_another_says_what_to_install(
     network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
