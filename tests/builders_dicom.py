@@ -206,8 +206,9 @@ def _long_element(folder: Path) -> None:
     """An element that declares 3.7 GB."""
     path = file_of(folder, 2)
     content = path.read_bytes()
-    start = content.index(b"MR Skyra".split()[0])
-    path.write_bytes(content[:200] + b"\x08\x00\x70\x00UN\0\0\0\0\0\xdd" + content[start:])
+    # Where an element begins: elsewhere it would be part of a value, of a length drawn by chance.
+    place = content.index(b"\x08\x00\x16\x00UI")
+    path.write_bytes(content[:place] + b"\x08\x00\x70\x00UN\0\0\0\0\0\xdd" + content[place:])
 
 
 def _nested(folder: Path) -> None:

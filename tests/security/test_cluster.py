@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,8 +32,8 @@ def answer(address: str, *, with_tls: bool) -> bytes:
             return talk.recv(1024)
 
 
-def test_scheduler_and_workers_speak_to_nobody_without_their_certificate() -> None:
-    with _own_workers(Engine(processes=1), 1) as (client, dashboard):
+def test_scheduler_and_workers_speak_to_nobody_without_their_certificate(tmp_path: Path) -> None:
+    with _own_workers(Engine(processes=1), 1, tmp_path) as (client, dashboard):
         client.wait_for_workers(1)
         known = client.scheduler_info()
         addresses = [known["address"], *known["workers"]]
