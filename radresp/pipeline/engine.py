@@ -298,25 +298,26 @@ def _own_workers(engine: Engine, most: int, scratch: Path) -> Iterator[tuple[Any
 
     with dask.config.set(_LOCAL):
         cluster = _local_cluster(engine, most, scratch)
+        nannies = list(cluster.workers.values())
         try:
             with Client(cluster, set_as_default=False) as client:
                 yield client, cluster.dashboard_link
+        except BaseException:
+            _kill(nannies)  # what is running is dropped: files are written whole or not at all
+            raise
         finally:
-            _end(cluster)
+            # A nanny whose worker died while it was starting may never answer again.
+            with suppress(TimeoutError):
+                cluster.close(timeout=_CLOSE_S)
+            _kill(nannies)
 
 
-def _end(cluster: Any) -> None:
-    """End the workers and what belongs to them, without waiting for anybody.
-
-    What is running is dropped: files are written whole or not at all. A nanny whose worker died
-    while it was starting may never answer again.
-    """
-    for nanny in cluster.workers.values():
+def _kill(nannies: Sequence[Any]) -> None:
+    """Kill the workers that these nannies still have."""
+    for nanny in nannies:
         if nanny.pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(nanny.pid, signal.SIGKILL)
-    with suppress(TimeoutError):
-        cluster.close(timeout=_CLOSE_S)
 
 
 def _local_cluster(engine: Engine, most: int, scratch: Path) -> Any:
