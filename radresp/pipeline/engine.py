@@ -14,6 +14,7 @@ import signal
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -31,6 +32,8 @@ TRIES = 2
 LOOSE_TRIES = 6
 """The same, counting also workers that only had it in their queue, or had hardly begun it."""
 CONNECT_S = 20
+FETCH_S = 10.0
+"""Longest wait for the result of a task that ended; then it is done again."""
 MISSING_S = 30.0
 """After this, own workers that are missing are not coming back; a nanny needs 3 to 10 seconds to
 start one again, and gives up when it dies meanwhile."""
@@ -226,21 +229,23 @@ class _Batch:
         """A task that left its worker with its result, or with None to be tried again."""
         from distributed.scheduler import KilledWorker
 
-        task = self.running.pop(future)
-        if future.status == "finished":
-            return task, (future.result(),)
-        error = future.exception() if future.status == "error" else None
-        if error is None:
-            raise ResourceError(
-                "SCHEDULER",
-                "the scheduler let go of the work",
-                expected="a scheduler that lives as long as the run",
-                action="run the same command again; finished cases are kept",
-            )
-        if not isinstance(error, KilledWorker):
-            raise error
-        lost = self._blame(task)
-        return task, None if lost is None else (lost,)
+        task, has_ended = self.running.pop(future), future.status != "error"
+        try:
+            if future.status != "cancelled":
+                return task, (future.result(timeout=FETCH_S),)
+        except (KilledWorker, TimeoutError):
+            if has_ended:  # its result died with its worker, where it stays until it is fetched
+                self.begun.pop(task.name, None)
+            lost = self._blame(task)
+            return task, None if lost is None else (lost,)
+        except CancelledError:
+            pass  # between these lines
+        raise ResourceError(
+            "SCHEDULER",
+            "the scheduler let go of the work",
+            expected="a scheduler that lives as long as the run",
+            action="run the same command again; finished cases are kept",
+        )
 
     def _blame(self, task: Task) -> Lost | None:
         """Whether a dead worker is this task's doing; None to try it again."""

@@ -129,7 +129,7 @@ def ordered(tests: list[str], codes: tuple[str, ...]) -> list[str]:
         if file not in sources:
             path = switches.ROOT / file
             sources[file] = path.read_text(encoding="utf-8") if path.is_file() else ""
-        return not any(re.search(rf"\b{code}\b", sources[file]) for code in codes)
+        return not any(re.search(rf"\b{re.escape(code)}\b", sources[file]) for code in codes)
 
     return sorted(tests, key=tells)
 

@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 from batch_tasks import STAGE, TRIAL
+from distributed import Future
+from distributed.scheduler import KilledWorker
 
 from radresp import io
 from radresp.core import CaseFiles
@@ -165,6 +167,27 @@ def test_a_cluster_gives_the_same_and_outlives_a_killed_worker(tmp_path: Path) -
     for name in names[:6]:
         here, there = (record_path(STAGE, name, tmp_path / f) for f in ("here", "there"))
         assert here.read_bytes() == there.read_bytes()
+
+
+@pytest.mark.parametrize("error", [KilledWorker("slow_0", None, 0), TimeoutError()], ids=repr)
+def test_a_result_that_dies_with_its_worker_is_made_again(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A result stays with its worker until it is fetched; so may the one made in its place."""
+    names, fetch, failed = tuple(f"fine_{i}" for i in range(6)), Future.result, []
+
+    def fail_once(future: Any, *args: Any, **more: Any) -> Any:
+        if not failed:
+            failed.append(future.status)
+            raise error
+        return fetch(future, *args, **more)
+
+    monkeypatch.setattr(Future, "result", fail_once)
+    result = go_through(names, tmp_path, Batch(Engine(processes=1)))
+    assert failed == ["finished"]
+    assert codes(result) == dict.fromkeys(names)
+    begun = [event["case"] for event in events(tmp_path, "begun")]
+    assert sorted(begun) == sorted([*names, begun[0]])
 
 
 @pytest.mark.slow
