@@ -21,7 +21,7 @@ from pydantic import Field
 
 from radresp.core import Grid, Mask, Note, NoteKind, Sequence, Settings, Step, Unit, Volume
 from radresp.core.volume import image_of
-from radresp.errors import InputError, PlanError
+from radresp.errors import InputError
 
 FACTORS = {
     1.0: "1e-6 mm2/s",
@@ -142,12 +142,6 @@ def _stored(image: sitk.Image) -> Volume:
 def _factor_of(values: NDArray[Any], settings: AdcUnit) -> tuple[float, float]:
     """The only factor that makes the median plausible, and the median as stored."""
     low, high = settings.plausible_low_um2_per_s, settings.plausible_high_um2_per_s
-    if high >= 1000 * low:
-        raise PlanError(
-            "SETTINGS",
-            f"the plausible ADC range {low:g} to {high:g} spans two units",
-            expected="a range narrower than a factor of 1000",
-        )
     median = float(np.median(values))
     fitting = [factor for factor in FACTORS if low <= median * factor <= high]
     if len(fitting) != 1:

@@ -27,7 +27,7 @@ from radresp.classify.archive import load_classifier
 from radresp.classify.entries import Archive, pack
 from radresp.classify.trees import Trees
 from radresp.core import NoteKind
-from radresp.errors import ExitCode, ModelError
+from radresp.errors import ExitCode, ModelError, PlanError
 
 TABLE = make_table(three=True)
 MODEL = fit(*TABLE, QUICK, endpoint="pCR", seed=1)
@@ -315,6 +315,9 @@ def test_stacked_models_name_their_members_and_answer_one_question() -> None:
     event, doubt = (table.y == "residual").astype(int), table.y == "none"
     members = dump(fuse_models(parts, event, doubt, few))
     assert dump(restore(members)) == members
+    with pytest.raises(PlanError) as caught:
+        fuse_models(parts | {"other": MODEL}, event, doubt, few)
+    assert caught.value.code == "TABLE_MISMATCH"
     for name in members:
         error = refusal({key: data for key, data in members.items() if key != name})
         wanted = name if name != "fusion.json" else "model.json"

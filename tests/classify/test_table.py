@@ -126,7 +126,8 @@ def test_tables_that_do_not_fit_together_are_refused() -> None:
     assert refusal(x, y, groups.rename({"c0001": "other"})).code == "TABLE_MISMATCH"
     assert refusal(pd.concat([x, x.iloc[:1]]), y, groups).code == "CASE_DUPLICATE"
     twice = pd.concat([x, x.iloc[:, :1]], axis=1)
-    assert refusal(twice, y, groups).code == "FEATURE_SCHEMA"
+    error = refusal(twice, y, groups)
+    assert (error.code, error.expected) == ("FEATURE_SCHEMA", "unique names")
     assert refusal(x.iloc[:, :0], y, groups).code == "NO_FEATURES"
 
 

@@ -9,6 +9,7 @@ pytest.importorskip("torch")
 import torch
 
 from radresp.cnn import device as module
+from radresp.cnn import installed
 from radresp.cnn.device import (
     Device,
     Launch,
@@ -17,9 +18,22 @@ from radresp.cnn.device import (
     with_memory_fallback,
     without_fallback,
 )
-from radresp.errors import PlanError, ResourceError
+from radresp.errors import ModelError, PlanError, ResourceError
 
 CUDA = Device("cuda:0", "found")
+
+
+def test_what_needs_the_network_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = installed.find_spec
+    monkeypatch.setattr(
+        installed, "find_spec", lambda name: (name != "monai" and found(name)) or None
+    )
+    with pytest.raises(ModelError, match="a model of images needs monai") as caught:
+        installed.require("a model of images")
+    assert (caught.value.code, caught.value.action) == (
+        "EXTRA_MISSING",
+        "pip install 'radresp[cnn]'",
+    )
 
 
 @pytest.fixture

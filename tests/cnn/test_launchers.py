@@ -91,13 +91,18 @@ def test_one_process_of_a_slurm_job_is_one_process(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("asked", "lightning", "codes"),
-    [("auto", "32-true", 0), ("32", "32-true", 0), ("bf16", "bf16-mixed", 0), ("16", "32-true", 1)],
+    ("asked", "lightning", "code"),
+    [
+        ("auto", "32-true", None),
+        ("32", "32-true", None),
+        ("bf16", "bf16-mixed", None),
+        ("16", "32-true", "PRECISION"),
+    ],
 )
-def test_precision_on_the_processor(asked: str, lightning: str, codes: int) -> None:
+def test_precision_on_the_processor(asked: str, lightning: str, code: str | None) -> None:
     name, note = precision_of(asked, CPU)
     assert name == lightning
-    assert (note is not None) == bool(codes)
+    assert (note.code if note else None) == code
 
 
 def test_training_in_bf16_on_the_processor_is_that_in_32_but_for_rounding() -> None:

@@ -153,6 +153,8 @@ def test_every_flipped_byte_of_a_checkpoint_is_noticed() -> None:
 
 def test_the_older_checkpoint_stays_until_the_next_is_whole(tmp_path: Path) -> None:
     keeper = Keeper(tiny.folder(tmp_path))
+    with pytest.raises(ModelError, match="no checkpoint"):
+        keeper.load_checkpoint("any")
     for epoch in range(3):
         keeper.save_checkpoint({"epoch": epoch}, "any")
     kept = sorted(unpack((tmp_path / name).read_bytes())["epoch"] for name in NAMES)

@@ -10,6 +10,7 @@ from builders import make_grid, make_mask, make_region, make_volume
 from radresp.core import (
     Case,
     CaseFiles,
+    ChangeMap,
     Prepared,
     Region,
     RegionKey,
@@ -65,6 +66,15 @@ def test_regions_demand_one_grid_and_a_voxel() -> None:
         Region(TUMOUR, make_volume(), make_mask(make_grid(spacing_mm=(1.0, 1.0, 3.1))))
     with pytest.raises(InputError, match="mask"):
         Region(TUMOUR, make_volume(), make_mask(roi=Roi.BED))
+
+
+def test_a_change_map_demands_one_grid_and_a_voxel() -> None:
+    with pytest.raises(InputError) as caught:
+        ChangeMap(make_volume(), make_mask().with_array(np.zeros((12, 20, 24), bool)), {})
+    assert caught.value.code == "MASK_EMPTY"
+    with pytest.raises(GeometryError) as moved:
+        ChangeMap(make_volume(), make_mask(make_grid(spacing_mm=(1.0, 1.0, 3.1))), {})
+    assert moved.value.code == "MASK_GEOMETRY"
 
 
 def test_a_region_is_present_or_absent_never_both() -> None:

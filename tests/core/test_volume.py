@@ -29,6 +29,12 @@ def test_any_pixel_type_becomes_float32() -> None:
     assert Volume(image, Sequence.T2).image.GetPixelID() == sitk.sitkFloat32
 
 
+def test_several_components_are_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        Volume(sitk.Image((4, 4, 4), sitk.sitkVectorFloat32, 3), Sequence.T2)
+    assert caught.value.code == "NII_DTYPE"
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_nonfinite_voxels_are_refused_unless_declared_background(bad: float) -> None:
     array = make_volume().array

@@ -56,6 +56,7 @@ def test_maps_keep_grid_and_unit():
     assert (fit.d.sequence, fit.d.unit) == (Sequence.ADC, Unit.UM2_PER_S)
     assert fit.k.shape == dwi[0].grid.size[::-1]
     assert np.mean(fit.k[:, :12] == 0) > 0.99
+    assert "KURTOSIS_FIT" in {note.code for note in fit.step.notes}
 
 
 @pytest.mark.parametrize("b_values", [(0, 1500), (0, 400, 800), (0, 500, 1400)])

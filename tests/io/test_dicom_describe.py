@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 from datetime import date, datetime
+from pathlib import Path
 
 import builders_dicom as make
 import numpy as np
@@ -13,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radresp.errors import InputError
-from radresp.io import dwi_repeats
+from radresp.io import dicom_dataset, dicom_pixels, dwi_repeats
 from radresp.io.dicom_describe import describe_folder
 from radresp.io.dicom_facts import read_visit_facts
+from radresp.io.dicom_geometry import check_same_plane
+from radresp.io.dicom_guard import is_dicom
 from radresp.io.dicom_header import read_headers
 from radresp.io.dicom_kind import describe_kind, kind_of
 from radresp.io.dicom_nouns import Kind
@@ -127,6 +132,52 @@ def test_kind_is_explained_with_the_attributes_it_rests_on(tmp_path):
 def test_a_file_without_dicom_is_no_header(tmp_path):
     (tmp_path / "a.dcm").write_bytes(b"nothing of the kind")
     assert read_headers(tmp_path / "a.dcm") == ()
+
+
+def test_a_header_that_cannot_be_parsed_is_corrupt(tmp_path, monkeypatch):
+    def stop(*_):
+        raise EOFError
+
+    monkeypatch.setattr("radresp.io.dicom_header._headers", stop)
+    (file, *_) = make.write_series(tmp_path / "series", make.make_series()).iterdir()
+    with pytest.raises(InputError) as caught:
+        read_headers(file)
+    assert (caught.value.code, caught.value.file) == ("DCM_CORRUPT", str(file))
+
+
+def test_pixels_of_another_number_than_declared_are_corrupt(tmp_path, monkeypatch):
+    datasets = make.compressed_as("1.2.840.10008.1.2.5")(make.make_series())
+    monkeypatch.setattr(dicom_pixels, "_decode_compressed", lambda _: np.zeros(7, np.uint16))
+    with pytest.raises(InputError) as caught:
+        dicom_pixels.read_pixels(headers_of(tmp_path, datasets)[0])
+    assert caught.value.code == "DCM_CORRUPT"
+
+
+def test_a_plane_needs_to_know_how_many_pixels(tmp_path):
+    headers = headers_of(tmp_path, make.make_series())
+    with pytest.raises(InputError) as caught:
+        check_same_plane([dataclasses.replace(header, layout=None) for header in headers])
+    assert caught.value.code == "DCM_INCOMPLETE"
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    path = tmp_path / "large.dcm"
+    path.touch()
+    os.truncate(path, dicom_dataset.MAX_BYTES + 1)
+    with pytest.raises(InputError) as caught:
+        dicom_dataset.read_dataset(path)
+    assert caught.value.code == "IMG_TOO_LARGE"
+
+
+def test_a_file_that_cannot_be_opened_is_not_said_to_be_no_dicom(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    (file, *_) = make.write_series(tmp_path / "series", make.make_series()).iterdir()
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(InputError) as caught:
+        is_dicom(file)
+    assert caught.value.code == "FILE_UNREADABLE"
 
 
 def test_malformed_values_count_as_absent(tmp_path):

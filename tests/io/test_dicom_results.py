@@ -355,8 +355,10 @@ def test_outlines_and_maps_of_another_grid_are_refused_and_nothing_is_written(vi
     grid = whole.sources[POST, Sequence.ADC].grid
     moved = Grid(grid.size, grid.spacing_mm, grid.to_mm((0.5, 0.0, 0.0)), grid.direction)
     shifted = whole.masks | {BED: make_mask(moved, Roi.BED)}
+    role = {key: make_mask(moved, key.roi) for key in whole.masks if key[:2] == BED[:2]}
     for masks, change in (
         (shifted, None),
+        (whole.masks | role, None),
         (whole.masks, make_change(moved)),
     ):
         results = type(whole)("case-7", whole.sources, masks, change, whole.findings)

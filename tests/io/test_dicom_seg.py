@@ -82,6 +82,7 @@ def test_overlapping_segments_are_chosen_by_number_label_and_code(tmp_path, choi
     mask, step = load(path, choice=choice)
     assert np.array_equal(mask.array, OTHER)
     assert step.settings["number"] == "2"
+    assert "MASK_LABEL" in {note.code for note in step.notes}
 
 
 def test_several_segments_are_united_when_asked(tmp_path):
@@ -294,6 +295,8 @@ def test_nesting_and_deflation_are_refused(tmp_path):
     assert refusal(path).code in ("DCM_NESTING", "DCM_TRUNCATED")
     path.write_bytes(content.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99"))
     assert refusal(path).code == "DCM_CODEC"
+    path.write_bytes(content.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.9\0"))
+    assert refusal(path, choice="1").code == "DCM_CODEC"
 
 
 @pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])

@@ -167,9 +167,11 @@ def test_masks_that_do_not_fit_are_refused(tmp_path):
     tumour = make_mask(grid, Roi.TUMOUR)
     shifted = Grid(grid.size, grid.spacing_mm, (0.0, 0.0, 0.0), grid.direction)
     short = Grid((*grid.size[:2], 4), grid.spacing_mm, grid.origin_mm, grid.direction)
+    beside = Grid(grid.size, grid.spacing_mm, grid.to_mm((0.5, 0.0, 0.0)), grid.direction)
     (tmp_path / "nothing").mkdir()
     for masks, folder, error, code in (
         ([make_mask(shifted)], images, GeometryError, "MASK_GEOMETRY"),
+        ([make_mask(beside)], images, GeometryError, "MASK_GEOMETRY"),
         ([make_mask(short)], images, GeometryError, "MASK_GEOMETRY"),
         ([make_mask(make_grid())], images, GeometryError, "MASK_GEOMETRY"),
         ([tumour, make_mask(shifted, Roi.BED)], images, GeometryError, "MASK_GEOMETRY"),

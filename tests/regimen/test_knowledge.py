@@ -114,3 +114,6 @@ def test_a_table_of_probabilities_finds_its_own_prevalence(tmp_path: Path) -> No
 
 def test_a_shift_needs_one_probability_or_one_table() -> None:
     assert radresp("regimen", "shift", "--from", "0.3").code == 2
+    shown = radresp("regimen", "shift", "--from", "0.3", "--p", "0.5", "--json")
+    assert (shown.code, shown.json["error"]["code"]) == (2, "USAGE")
+    assert "--model-endpoint" in shown.json["error"]["expected"]
