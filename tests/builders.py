@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,12 @@ def shared_data(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"real test data {'/'.join(parts)} is not beside this checkout")
     return path
+
+
+def living(kind: type) -> int:
+    """How many objects of a kind there are, once those that nothing holds are gone."""
+    gc.collect()
+    return sum(type(found) is kind for found in gc.get_objects())
 
 
 def make_grid(

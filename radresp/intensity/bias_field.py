@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from radresp.core import Note, NoteKind, Sequence, Settings, Step, Volume
+from radresp.core.iterations import at_each_iteration
 from radresp.errors import InputError, PlanError, ResourceError
 from radresp.intensity.body import body_threshold
 
@@ -121,8 +122,8 @@ def _fit(
             late.append(True)
             n4.Abort()
 
-    n4.AddCommand(sitk.sitkIterationEvent, look_at_the_clock)
-    n4.Execute(small, inside)
+    with at_each_iteration(n4, look_at_the_clock):
+        n4.Execute(small, inside)
     if late:
         raise ResourceError(
             "TIMEOUT",

@@ -196,15 +196,20 @@ class _Batch:
                 if isinstance(news, dict):
                     self.tell(news)
                     continue
-                task, ended = self._settle(news)
-                if ended is None:
+                task, result = self._settle(*news)
+                if result is None:
                     self.waiting.append(task)
                 else:
-                    yield task, ended[0]
+                    yield task, result[0]
 
     def _send(self, client: Any, threads: int) -> None:
         """Keep a task on its way for every thread; on a cluster some more, that wait there."""
         room = threads + BACKLOG if self.engine.scheduler else max(threads, 1)
+        news = self.news  # not that of workers which may come in place of these
+
+        def hear_end(future: Any) -> None:
+            news.put((future, time.monotonic()))  # it may wait there for its turn
+
         while self.waiting and len(self.running) < room:
             task = self.waiting.popleft()
             self.sent[task.name] += 1
@@ -217,7 +222,7 @@ class _Batch:
                 pure=False,
             )
             self.running[future] = task
-            future.add_done_callback(self.news.put)
+            future.add_done_callback(hear_end)
 
     def _call_back(self) -> None:
         """Take tasks from workers that are to be replaced; they are not to blame for that."""
@@ -225,7 +230,7 @@ class _Batch:
         self.waiting.extendleft(self.running.values())
         self.running, self.news = {}, SimpleQueue()
 
-    def _settle(self, future: Any) -> tuple[Task, tuple[Any] | None]:
+    def _settle(self, future: Any, ended_at: float) -> tuple[Task, tuple[Any] | None]:
         """A task that left its worker with its result, or with None to be tried again."""
         from distributed.scheduler import KilledWorker
 
@@ -236,7 +241,7 @@ class _Batch:
         except (KilledWorker, TimeoutError):
             if has_ended:  # its result died with its worker, where it stays until it is fetched
                 self.begun.pop(task.name, None)
-            lost = self._blame(task)
+            lost = self._blame(task, ended_at)
             return task, None if lost is None else (lost,)
         except CancelledError:
             pass  # between these lines
@@ -247,13 +252,13 @@ class _Batch:
             action="run the same command again; finished cases are kept",
         )
 
-    def _blame(self, task: Task) -> Lost | None:
+    def _blame(self, task: Task, ended_at: float) -> Lost | None:
         """Whether a dead worker is this task's doing; None to try it again."""
         self.deaths[task.name] += 1
         since, pid = self.begun.pop(task.name, (None, -1))
         limit = self.engine.time_limit_s
         late = min(_LATE_S, limit / 4)
-        if since is not None and time.monotonic() - since >= limit - late:
+        if since is not None and ended_at - since >= limit - late:
             return Lost("TIMEOUT")
         self.blamed[task.name] += since is not None
         code = "MEMORY" if self._outgrew(pid) else "WORKER_CRASH"
@@ -301,7 +306,7 @@ def _own_workers(engine: Engine, most: int, scratch: Path) -> Iterator[tuple[Any
     import dask
     from distributed import Client
 
-    with dask.config.set(_LOCAL):
+    with dask.config.set(_LOCAL | {"temporary-directory": str(scratch)}):
         cluster = _local_cluster(engine, most, scratch)
         nannies = list(cluster.workers.values())
         try:

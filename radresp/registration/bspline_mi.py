@@ -22,7 +22,7 @@ from radresp.core import Mask, Volume, resample_volume
 from radresp.core.volume import image_of
 from radresp.errors import InputError
 from radresp.registration.bend import Bending, Deformable, bending, finished
-from radresp.registration.descent import timed_out
+from radresp.registration.descent import stopping, timed_out
 from radresp.registration.quality import Found
 
 _SOLUTION_ACCURACY = 1e-9  # at 1e-4 the search ends before it moved
@@ -81,13 +81,10 @@ def find(
     mesh = [max(round(mm / settings.knots_mm), 1) for mm in bent.grid.extent_mm]
     spline = sitk.BSplineTransformInitializer(bent.grid.blank(), mesh)
     method = _method(bent, settings, spline)
-    method.AddCommand(
-        sitk.sitkIterationEvent,
-        lambda: method.StopRegistration() if time.monotonic() > until else None,
-    )
     moved = resample_volume(bent.level.moving, bent.grid, bent.start.transform)
     try:
-        method.Execute(bent.level.fixed.image, moved.image)
+        with stopping(method, until):
+            method.Execute(bent.level.fixed.image, moved.image)
     except RuntimeError as error:
         raise InputError(
             "REGISTRATION_FAILED",

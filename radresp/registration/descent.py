@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from radresp.core import Note, NoteKind, Volume, resample_volume
+from radresp.core.iterations import at_each_iteration
 from radresp.core.volume import image_of
 from radresp.errors import GeometryError, InputError, ResourceError
 from radresp.registration.coarse import Area, coarse_copy, coarse_grid, unshaded
@@ -133,9 +135,9 @@ class Descent:
         transform = type(start)(start)
         method = self._method(level)
         method.SetInitialTransform(transform, inPlace=True)
-        method.AddCommand(sitk.sitkIterationEvent, lambda: self._watch(method))
         try:
-            method.Execute(level.fixed.image, level.moving.image)
+            with stopping(method, self.until):
+                method.Execute(level.fixed.image, level.moving.image)
         except RuntimeError as error:
             raise InputError(
                 "REGISTRATION_FAILED",
@@ -167,13 +169,19 @@ class Descent:
         method.SetOptimizerScalesFromPhysicalShift()
         return method
 
-    def _watch(self, method: sitk.ImageRegistrationMethod) -> None:
-        if time.monotonic() > self.until:
-            method.StopRegistration()
-
     def _check_time(self) -> None:
         if time.monotonic() > self.until:
             raise timed_out(self.limit_s)
+
+
+def stopping(method: sitk.ImageRegistrationMethod, until: float) -> AbstractContextManager[None]:
+    """Within it, a registration stops at the first step after a time on the monotonic clock."""
+
+    def look_at_the_clock() -> None:
+        if time.monotonic() > until:
+            method.StopRegistration()
+
+    return at_each_iteration(method, look_at_the_clock)
 
 
 def timed_out(limit_s: float) -> ResourceError:

@@ -25,7 +25,7 @@ from radresp.core import Grid, Mask, Volume, resample_volume
 from radresp.core.volume import image_of
 from radresp.errors import InputError
 from radresp.registration.bend import Bending, Deformable, bending, finished
-from radresp.registration.descent import timed_out
+from radresp.registration.descent import stopping, timed_out
 from radresp.registration.quality import Found
 
 _STEP_MM = 0.5
@@ -122,13 +122,10 @@ def _shift(
     mesh = [max(round(mm / settings.knots_mm), 1) for mm in turned.extent_mm]
     spline = sitk.BSplineTransformInitializer(turned.blank(), mesh)
     method = _method(settings, inside, spline, bent.level.area.points)
-    method.AddCommand(
-        sitk.sitkIterationEvent,
-        lambda: method.StopRegistration() if time.monotonic() > until else None,
-    )
     pair = [image_of(volume.array, turned) for volume in (bent.level.fixed, moved)]
     try:
-        method.Execute(*pair)
+        with stopping(method, until):
+            method.Execute(*pair)
     except RuntimeError as error:
         raise InputError(
             "REGISTRATION_FAILED",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from builders import ORIENTATIONS
+from builders import ORIENTATIONS, living
 from registration.pictures import ball, centred_grid, error_mm, mean_error_mm, picture, rigid
 
 from radresp.core import Alignment, Grid, Mask, Roi, Verdict, resample_mask
@@ -94,12 +94,13 @@ def test_leaves_an_image_on_itself(method: str) -> None:
     assert alignment.quality.numbers["mask_dice"] > 0.99
 
 
-def test_is_the_same_twice(method: str) -> None:
+def test_is_the_same_twice_and_leaves_nothing_in_memory(method: str) -> None:
     grid = centred_grid()
     pair = picture(grid, seed=1), picture(grid, TRUTH, bias=0.3, seed=2)
     one, two = (align(*pair, method=method) for _ in range(2))
     assert _numbers(one.transform) == _numbers(two.transform)
     assert one.quality.record() == two.quality.record()
+    assert living(sitk.ImageRegistrationMethod) == 0
 
 
 def test_carries_masks_as_masks(method: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from builders import make_grid, make_volume
+import SimpleITK as sitk
+from builders import living, make_grid, make_volume
 
 from radresp.core import NoteKind, Sequence, Volume
 from radresp.errors import InputError, PlanError, ResourceError
@@ -49,6 +50,7 @@ def test_an_even_image_stays_and_twice_gives_the_same() -> None:
     second, _ = correct_bias(volume, QUICK)
     np.testing.assert_array_equal(first.array, second.array)
     assert np.std(np.log(first.array[body] / np.maximum(volume.array[body], 1e-3))) < 0.05
+    assert living(sitk.N4BiasFieldCorrectionImageFilter) == 0
 
 
 def test_it_stops_in_time() -> None:
