@@ -315,9 +315,6 @@ def test_stacked_models_name_their_members_and_answer_one_question() -> None:
     event, doubt = (table.y == "residual").astype(int), table.y == "none"
     members = dump(fuse_models(parts, event, doubt, few))
     assert dump(restore(members)) == members
-    with pytest.raises(PlanError) as caught:
-        fuse_models(parts | {"other": MODEL}, event, doubt, few)
-    assert caught.value.code == "TABLE_MISMATCH"
     for name in members:
         error = refusal({key: data for key, data in members.items() if key != name})
         wanted = name if name != "fusion.json" else "model.json"
@@ -360,3 +357,12 @@ def test_weights_that_are_no_numbers_are_refused(bad: float) -> None:
 )
 def test_records_that_do_not_fit_are_refused(edit: Callable[[dict[str, Any]], object]) -> None:
     assert refusal(edited(edit)).code == "MODEL_FORMAT"
+
+
+def test_models_of_other_cases_are_not_stacked() -> None:
+    table = make_table(n=40, p=10)
+    few = QUICK.model_copy(update={"features": (3,), "strengths": (0.3,)})
+    models = {"imaging": fit(*table, few, endpoint="pCR", seed=1), "other": MODEL}
+    with pytest.raises(PlanError) as caught:
+        fuse_models(models, (table.y == "residual").astype(int), table.y == "none", few)
+    assert caught.value.code == "TABLE_MISMATCH"
