@@ -234,8 +234,6 @@ def _holds_only_a_model(folder: Path) -> bool:
 
 def _files_of(folder: Path) -> dict[str, int]:
     """Bytes of every file below a folder by name; refuses links, devices and floods."""
-    if not folder.is_dir():
-        raise _not_a_model(folder, "a file stands here")
     found: dict[str, int] = {}
     for parent, folders, files in os.walk(folder):
         for path in (Path(parent, name) for name in (*folders, *files)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -237,6 +239,18 @@ def test_a_folder_is_no_mask(tmp_path):
     with pytest.raises(InputError) as caught:
         load(tmp_path)
     assert caught.value.code == "NOT_A_FILE"
+
+
+def test_a_mask_that_cannot_be_opened_is_not_said_to_be_damaged(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    path = tmp_path / "mask.nii"
+    path.write_bytes(b"x")
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(InputError) as caught:
+        load(path)
+    assert caught.value.code == "FILE_UNREADABLE"
 
 
 def test_a_declared_empty_mask_lies_on_its_image():

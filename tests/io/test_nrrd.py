@@ -85,6 +85,24 @@ FAULTS = {
     "flat": ("NRRD_AFFINE", {"space_directions": "(1,0,0) (1,0,0) (0,0,3)"}),
     "shear": ("NRRD_SHEAR", {"space_directions": "(1,0,0) (0.2,1,0) (0,0,3)"}),
     "metres": ("IMG_SPACING", {"space_directions": "(0.001,0,0) (0,0.001,0) (0,0,0.003)"}),
+    "many layers": (
+        "NRRD_DIM",
+        {
+            "sizes": "999 24 20 12",
+            "dimension": "4",
+            "kinds": None,
+            "space_directions": "none (1,0,0) (0,1,0) (0,0,3)",
+        },
+    ),
+    "two layers": (
+        "NRRD_DIM",
+        {
+            "sizes": "2 24 20 6",
+            "dimension": "4",
+            "kinds": None,
+            "space_directions": "none (1,0,0) (0,1,0) (0,0,6)",
+        },
+    ),
     "fewer voxels": ("NRRD_LENGTH", {"sizes": "24 20 11"}),
     "more voxels": ("NRRD_TRUNCATED", {"sizes": "24 20 13"}),
 }
@@ -106,6 +124,27 @@ def test_every_cut_is_refused(tmp_path, encoding):
         code = refusal(write(tmp_path, content[:kept])).code
         assert code in ("NRRD_TRUNCATED", "NRRD_HEADER", "NII_NOT_NIFTI")
         assert kept < 7 or code != "NII_NOT_NIFTI"
+
+
+def test_axes_a_little_off_right_angles_are_mended_and_that_is_said(tmp_path):
+    content = nrrd_bytes(BALL, GRID, space_directions="(1,0,0) (0.001,1,0) (0,0,3)")
+    nrrd = read_nrrd(write(tmp_path, content))
+    assert [(note.kind, note.code) for note in nrrd.notes] == [(NoteKind.FIX, "NRRD_SHEAR")]
+
+
+def test_a_raw_file_that_is_too_short_is_refused_before_its_voxels_are_read(tmp_path, monkeypatch):
+    content = nrrd_bytes(BALL, GRID, encoding="raw")
+    monkeypatch.setattr("radresp.io.nrrd._data", lambda *_: pytest.fail("it was read"))
+    assert refusal(write(tmp_path, content[:-2000])).code == "NRRD_TRUNCATED"
+
+
+def test_a_file_that_cannot_be_read_is_not_said_to_be_damaged(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    path = write(tmp_path, nrrd_bytes(BALL, GRID))
+    monkeypatch.setattr("radresp.io.nrrd._data", fail)
+    assert refusal(path).code == "FILE_UNREADABLE"
 
 
 def test_damaged_checksum_and_trailing_bytes_are_refused(tmp_path):

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from radresp.core import Grid, NoteKind, Roi
 from radresp.errors import InputError, RadrespError
+from radresp.io import rtstruct_contours, rtstruct_planes
 from radresp.io.dicom_series import read_series
 from radresp.io.masks_in import load_mask
 from radresp.io.polygon import area, fill
@@ -107,6 +108,7 @@ def test_an_roi_is_chosen_by_number_name_or_pattern(tmp_path, choice):
     mask, step = load(path, choice=choice)
     assert np.array_equal(mask.array[4], fill([circle(4)], 40, 36))
     assert step.settings["number"] == "2"
+    assert "MASK_LABEL" in codes_of(step, NoteKind.INFO)
 
 
 @pytest.mark.parametrize("choice", [None, "CTV", "/^GTV/", "9"])
@@ -266,6 +268,19 @@ def test_each_fault_is_refused_by_its_code(tmp_path, name):
     dataset = make_rtstruct({"a": stack(SQUARE), "b": stack(HOLE)})
     edit(dataset)
     assert refusal(write(tmp_path, dataset), choice="1").code == code
+
+
+def test_more_than_can_be_held_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(rtstruct_contours, "MAX_POINTS", 23)
+    monkeypatch.setattr(rtstruct_planes, "MAX_VOXELS", 99)
+    contours = stack(SQUARE)
+    for call in (
+        lambda: rtstruct_contours.read_contours(make_rtstruct({"a": contours}), 1, tmp_path),
+        lambda: rtstruct_planes.own_grid(contours, GRID),
+    ):
+        with pytest.raises(InputError) as caught:
+            call()
+        assert caught.value.code == "IMG_TOO_LARGE"
 
 
 def test_text_in_contour_data_is_refused(tmp_path):

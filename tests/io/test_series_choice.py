@@ -45,6 +45,12 @@ def test_a_choice_the_folder_does_not_keep_is_refused(study: Path, choice: str, 
     assert caught.value.code == "SERIES_CHOICE"
 
 
+def test_a_choice_that_is_no_number_is_refused(study: Path) -> None:
+    with pytest.raises(InputError, match="'the second' as a choice of series") as caught:
+        load_volumes(study, Sequence.T2, "the second")
+    assert caught.value.code == "SERIES_CHOICE"
+
+
 def test_a_chosen_series_is_still_of_its_kind(study: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_volumes(study, Sequence.T2, "2/3")

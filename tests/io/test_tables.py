@@ -206,6 +206,15 @@ def test_parquet_columns_must_be_numbers_and_ids_text(tmp_path: Path) -> None:
     assert refusal(parquet(tmp_path, case_id=["a"], x=[math.inf])).code == "FEATURE_INFINITE"
 
 
+@pytest.mark.parametrize(("limit", "most"), [("MAX_ROWS", 2), ("MAX_VALUES", 5)])
+def test_parquet_that_would_fill_the_memory_is_refused_by_what_it_declares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    monkeypatch.setattr(f"radresp.io.tables.{limit}", most)
+    error = refusal(parquet(tmp_path, case_id=["a", "b", "c"], x=[1.0, 2.0, 3.0]))
+    assert (error.code, "3 rows, 6 values" in error.found) == ("CSV_TOO_LARGE", True)
+
+
 def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
     path = parquet(tmp_path, case_id=["a"], x=[1.0])
     whole = path.read_bytes()
@@ -217,6 +226,8 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
     assert refusal(text_table(tmp_path, "case_id,x\na,1\n", "t.xlsx")).code == "TABLE_FORMAT"
     assert refusal(tmp_path / "none.parquet").code == "MISSING_FILE"
     assert refusal(tmp_path / "none.csv").code == "MISSING_FILE"
+    (tmp_path / "folder.csv").mkdir()
+    assert refusal(tmp_path / "folder.csv").code == "NOT_A_FILE"
 
 
 @pytest.mark.parametrize("name", ["Ahn2021", "C4KC-KiTS", "Ramella2018"])

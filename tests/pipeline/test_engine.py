@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from batch_tasks import STAGE, TRIAL
-from distributed import Future
+from distributed import Future, LocalCluster
 from distributed.scheduler import KilledWorker
 
 from radresp import io
@@ -212,6 +212,21 @@ def test_workers_that_nobody_starts_again_are_replaced(
     result = go_through(names, tmp_path, Batch(Engine(processes=2)))
     killer.join()
     assert codes(result) == dict.fromkeys(names)
+
+
+def test_workers_of_several_threads_are_refused(tmp_path: Path) -> None:
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=2,
+            processes=False,
+            protocol="tcp",
+            dashboard_address=None,
+        ) as cluster,
+        pytest.raises(ResourceError, match="a worker with 2 threads") as caught,
+    ):
+        go_through(("fine_1",), tmp_path, Batch(Engine(scheduler=cluster.scheduler_address)))
+    assert (caught.value.code, "--nthreads 1" in caught.value.action) == ("SCHEDULER", True)
 
 
 def test_a_scheduler_that_is_not_there_is_named(tmp_path: Path, monkeypatch: Any) -> None:

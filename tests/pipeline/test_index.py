@@ -15,7 +15,9 @@ from builders_study import FIRST, PLAIN, series, write_patient, write_study
 from commands import Shown, radresp
 
 from radresp.core import Grid
+from radresp.errors import InputError
 from radresp.io import load_cohort
+from radresp.io.survey_walk import walk
 
 
 def index(root: Path, *more: str | Path, table: Path | None = None) -> Shown:
@@ -334,6 +336,10 @@ def test_nothing_to_find_is_no_case(root: Path) -> None:
     shown = index(root)
     assert (shown.code, shown.json["error"]["code"]) == (5, "NO_CASES")
     assert index(root / "absent").code == 2
+    (root / "file").touch()
+    with pytest.raises(InputError) as caught:
+        walk(root / "file")
+    assert caught.value.code == "NOT_A_FOLDER"
 
 
 GRID = Grid((40, 36, 12), (3.0, 3.0, 4.0), (-60.0, -50.0, -20.0))

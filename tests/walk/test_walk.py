@@ -135,6 +135,17 @@ def test_a_model_is_judged_on_images_it_never_met(home: Path, tmp_path: Path) ->
     assert (own.code, own.json["error"]["code"]) == (2, "LEAKAGE")
 
 
+def test_a_model_is_not_judged_on_cases_that_are_all_refused(home: Path, tmp_path: Path) -> None:
+    table = table_of(home, tmp_path)
+    (table.parent / new_case(home).name / "post/t2.nii.gz").write_bytes(b"")
+    shown = radresp(
+        "evaluate", home / "model", table, "-o", tmp_path / "out", "--json",
+        "--outcomes", home / "new/outcomes.csv", "--progress", "none",
+    )  # fmt: skip
+    assert (shown.code, shown.json["error"]["code"]) == (5, "NO_CASES")
+    assert "the first for NII_" in shown.json["error"]["found"]
+
+
 def test_extraction_resumes_without_redoing_and_survives_a_damaged_record(home: Path) -> None:
     features = home / "features"
     before = tree(features)
