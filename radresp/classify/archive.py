@@ -19,7 +19,7 @@ from typing import Any
 
 import skops.io
 from sklearn.exceptions import InconsistentVersionWarning
-from skops.io.exceptions import UnsupportedTypeException
+from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
 from radresp.classify.entries import SCHEMA, Archive, pack, refusal
 from radresp.classify.trees import Trees
@@ -105,6 +105,8 @@ def load_classifier(name: str, members: Mapping[str, bytes]) -> Any:
         classifier = _loaded(name, members[name])
     except ModelError:
         raise
+    except UntrustedTypesFoundException as error:
+        raise _untrusted(str(error), name) from None
     except _BAD_MEMBER as error:
         raise refusal(f"it cannot be read ({type(error).__name__})", name) from error
     if not all(hasattr(classifier, part) for part in ("classes_", "decision_function")):

@@ -236,21 +236,19 @@ class _Batch:
 
         task, has_ended = self.running.pop(future), future.status != "error"
         try:
-            if future.status != "cancelled":
-                return task, (future.result(timeout=FETCH_S),)
+            return task, (future.result(timeout=FETCH_S),)
         except (KilledWorker, TimeoutError):
             if has_ended:  # its result died with its worker, where it stays until it is fetched
                 self.begun.pop(task.name, None)
             lost = self._blame(task, ended_at)
             return task, None if lost is None else (lost,)
-        except CancelledError:
-            pass  # between these lines
-        raise ResourceError(
-            "SCHEDULER",
-            "the scheduler let go of the work",
-            expected="a scheduler that lives as long as the run",
-            action="run the same command again; finished cases are kept",
-        )
+        except CancelledError as error:
+            raise ResourceError(
+                "SCHEDULER",
+                "the scheduler let go of the work",
+                expected="a scheduler that lives as long as the run",
+                action="run the same command again; finished cases are kept",
+            ) from error
 
     def _blame(self, task: Task, ended_at: float) -> Lost | None:
         """Whether a dead worker is this task's doing; None to try it again."""

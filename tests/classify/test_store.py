@@ -92,12 +92,14 @@ def test_a_pickle_is_never_opened(tmp_path) -> None:
     assert not marker.exists()
 
 
-def test_an_untrusted_type_is_named() -> None:
+def test_an_untrusted_type_is_named_and_not_built_where_the_audit_misses_it(monkeypatch) -> None:
     strange = skops.io.dumps(Pipeline([("scale", FunctionTransformer(np.linalg.norm))]))
     error = refusal(MEMBERS | {"residual.skops": strange})
     assert error.code == "MODEL_UNTRUSTED"
     assert "norm" in error.found
     assert error.file == "residual.skops"
+    monkeypatch.setattr(skops.io, "get_untrusted_types", lambda **_: [])
+    assert refusal(MEMBERS | {"residual.skops": strange}).code == "MODEL_UNTRUSTED"
 
 
 def test_another_pipeline_and_missing_members_are_refused() -> None:

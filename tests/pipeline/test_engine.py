@@ -229,6 +229,20 @@ def test_workers_of_several_threads_are_refused(tmp_path: Path) -> None:
     assert (caught.value.code, "--nthreads 1" in caught.value.action) == ("SCHEDULER", True)
 
 
+def test_a_scheduler_that_ends_ends_the_run_and_keeps_what_finished(tmp_path: Path) -> None:
+    names = tuple(f"slow_{i}" for i in range(8))
+    with running_cluster() as (address, workers):
+        scheduler = psutil.Process(workers()[0]).parent()
+        killer = threading.Timer(1.5, scheduler.kill)
+        killer.start()
+        with pytest.raises(ResourceError, match="let go of the work") as caught:
+            go_through(names, tmp_path, Batch(Engine(scheduler=address)))
+        killer.join()
+    assert (caught.value.code, int(caught.value.exit_code)) == ("SCHEDULER", 8)
+    result = go_through(names, tmp_path, Batch())
+    assert codes(result) == dict.fromkeys(names)
+
+
 def test_a_scheduler_that_is_not_there_is_named(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("radresp.pipeline.engine.CONNECT_S", 1)
     with pytest.raises(ResourceError) as caught:
