@@ -59,7 +59,8 @@ def test_launchers_ask_for_the_training_of_the_command(
         stub = tmp_path / name
         stub.write_text(f'#!/bin/sh\necho {name} "$@"\n')
         stub.chmod(0o755)
-    (tmp_path / "scontrol").write_text("#!/bin/sh\necho node1\necho node2\n")
+    slow = "#!/bin/sh\necho node1\nsleep 0.1\necho node2\n"
+    (tmp_path / "scontrol").write_text(slow)
     (tmp_path / "scontrol").chmod(0o755)
     slurm = {"SLURM_JOB_NUM_NODES": "2", "SLURM_GPUS_ON_NODE": "4", "SLURM_SUBMIT_DIR": "/here"}
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PROCESSES": "2"}
@@ -79,6 +80,7 @@ def test_launchers_ask_for_the_training_of_the_command(
         plan = line.partition(asked)[2].split()[0]
         assert plan.endswith("own.yaml" if more[:1] == ["own.yaml"] else "configs/cnn.yaml")
         assert line.endswith("--force") == ("--force" in more)
+        assert script != "train_cnn.slurm" or "--rdzv-endpoint node1:29500 " in line
     short = subprocess.run(["bash", str(root / "scripts" / script), "a"], capture_output=True)
     assert short.returncode == 2
     assert b"COHORT.csv OUTCOMES.csv OUTPUT" in short.stderr
