@@ -57,9 +57,10 @@ _LOCAL = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
-    # What dask keeps to look back at grows by megabytes in a hundred cases.
+    # What dask keeps to look back at grows by megabytes in a hundred cases, or an hour.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.low-level-log-length": 50,
+    "distributed.admin.system-monitor.log-length": 50,
 }
 
 Tell = Callable[[dict[str, Any]], None]

@@ -18,6 +18,7 @@ import pytest
 from batch_tasks import STAGE, TRIAL
 from distributed import Future, LocalCluster
 from distributed.scheduler import KilledWorker
+from distributed.system_monitor import SystemMonitor
 
 from radresp import io
 from radresp.core import CaseFiles
@@ -188,6 +189,22 @@ def test_a_result_that_dies_with_its_worker_is_made_again(
     assert codes(result) == dict.fromkeys(names)
     begun = [event["case"] for event in events(tmp_path, "begun")]
     assert sorted(begun) == sorted([*names, begun[0]])
+
+
+def test_what_dask_keeps_to_look_back_at_does_not_grow_for_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default two samples a second of scheduler and nannies for an hour: 10 MB of the run."""
+    kept = []
+
+    def watched() -> SystemMonitor:
+        kept.append(SystemMonitor())
+        return kept[-1]
+
+    monkeypatch.setattr("distributed.core.SystemMonitor", watched)
+    go_through(("fine_1",), tmp_path, Batch(Engine(processes=1)))
+    assert len(kept) > 1
+    assert all(monitor.maxlen <= 100 for monitor in kept)
 
 
 @pytest.mark.slow
