@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,8 @@ TRIES = 2
 """How often a task may take its worker with it, in case something else killed that one."""
 LOOSE_TRIES = 6
 """The same, counting also workers that only had it in their queue, or had hardly begun it."""
+STARTS = 3
+"""How often own workers are started before none can be."""
 CONNECT_S = 20
 FETCH_S = 10.0
 """Longest wait for the result of a task that ended; then it is done again."""
@@ -330,20 +333,12 @@ def _kill(nannies: Sequence[Any]) -> None:
 
 
 def _local_cluster(engine: Engine, most: int, scratch: Path) -> Any:
-    from distributed import LocalCluster
-
-    limit = engine.memory_limit_gb
     try:
-        return LocalCluster(
-            n_workers=min(engine.processes, most),
-            threads_per_worker=1,
-            host="127.0.0.1",
-            security=True,
-            memory_limit="auto" if limit is None else int(limit * 1e9),
-            dashboard_address="127.0.0.1:0",
-            local_directory=str(scratch),
-            silence_logs=logging.CRITICAL + 1,  # what there is to say of a worker is said by code
-        )
+        _check_loopback()
+        for _ in range(STARTS - 1):
+            with suppress(RuntimeError):  # a worker killed while it starts ends the others
+                return _started(engine, most, scratch)
+        return _started(engine, most, scratch)
     except (OSError, RuntimeError) as error:
         raise ResourceError(
             "SCHEDULER",
@@ -351,6 +346,28 @@ def _local_cluster(engine: Engine, most: int, scratch: Path) -> Any:
             expected="a loopback interface (127.0.0.1), memory and processes to be had",
             action="use --workers 0 where there is none",
         ) from error
+
+
+def _check_loopback() -> None:
+    """Fail at once, where dask would try for a minute."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname(), CONNECT_S).close()
+
+
+def _started(engine: Engine, most: int, scratch: Path) -> Any:
+    from distributed import LocalCluster
+
+    limit = engine.memory_limit_gb
+    return LocalCluster(
+        n_workers=min(engine.processes, most),
+        threads_per_worker=1,
+        host="127.0.0.1",
+        security=True,
+        memory_limit="auto" if limit is None else int(limit * 1e9),
+        dashboard_address="127.0.0.1:0",
+        local_directory=str(scratch),
+        silence_logs=logging.CRITICAL + 1,  # what there is to say of a worker is said by code
+    )
 
 
 @contextmanager

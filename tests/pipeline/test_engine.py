@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import psutil
 import pytest
 from batch_tasks import STAGE, TRIAL
 from distributed import Future, LocalCluster
+from distributed.nanny import WorkerProcess
 from distributed.scheduler import KilledWorker
 from distributed.system_monitor import SystemMonitor
 
@@ -280,6 +282,41 @@ def test_workers_that_cannot_be_started_are_named(
         go_through(("fine_1", "fine_2"), tmp_path, Batch(TWO))
     assert caught.value.code == "SCHEDULER"
     assert "place" not in str(caught.value)
+
+
+def test_a_worker_killed_while_it_starts_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = []
+
+    def kill_first(nanny: Any) -> None:
+        if not killed:
+            killed.append(nanny.pid)
+            os.kill(nanny.pid, signal.SIGKILL)
+
+    start = WorkerProcess.start
+
+    async def started(nanny: Any) -> Any:
+        threading.Timer(0.5, kill_first, [nanny]).start()
+        return await start(nanny)
+
+    monkeypatch.setattr(WorkerProcess, "start", started)
+    result = go_through(("fine_1", "fine_2"), tmp_path, Batch(TWO))
+    assert len(killed) == 1
+    assert codes(result) == {"fine_1": None, "fine_2": None}
+    assert not [child for child in psutil.Process().children(recursive=True) if is_worker(child)]
+
+
+def test_without_loopback_workers_are_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr("socket.create_connection", refuse)
+    with pytest.raises(ResourceError, match="a loopback interface") as caught:
+        go_through(("fine_1", "fine_2"), tmp_path, Batch(TWO))
+    assert caught.value.code == "SCHEDULER"
 
 
 def test_workers_of_another_installation_or_disk_are_refused(tmp_path: Path) -> None:
