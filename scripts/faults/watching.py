@@ -32,7 +32,7 @@ class Watch:
     pid: int
     status: Path
     every_s: float = 0.5
-    samples: dict[int, list[tuple[int, float, int]]] = field(default_factory=dict)
+    samples: dict[int, list[tuple[int, float, int, int]]] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,16 +62,18 @@ class Watch:
     def _sample(self, process: psutil.Process, done: int) -> None:
         try:
             with process.oneshot():
-                memory, files = process.memory_info().rss / MEGABYTE, process.num_fds()
+                memory = process.memory_info().rss / MEGABYTE
+                connections = len(process.net_connections("tcp"))
+                files = process.num_fds() - connections
                 words = " ".join(process.cmdline())
         except psutil.Error:
             return
         worker = "worker" if "spawn_main" in words else "helper"
         self.names[process.pid] = "parent" if process.pid == self.pid else worker
-        self.samples.setdefault(process.pid, []).append((done, memory, files))
+        self.samples.setdefault(process.pid, []).append((done, memory, files, connections))
 
     def figures(self, cases: int, warm_up: float = 0.2) -> list[dict[str, object]]:
-        """Peak, slope and open files of every process that lived through most of the run.
+        """Peak, slope, open files and connections of every process that lived through most of it.
 
         Parameters
         ----------
@@ -82,20 +84,24 @@ class Watch:
         """
         found = []
         for pid, samples in self.samples.items():
-            done, memory, files = np.array(samples, dtype=float).T
+            done, memory, files, connections = np.array(samples, dtype=float).T
             late = (done >= warm_up * cases) & (done < cases)  # then come the tables
             if np.ptp(done[late]) < LONG * cases if late.any() else True:
                 continue
             quarter = max(1, int(late.sum()) // 4)
-            open_files = files[late]
             slope = float(np.polyfit(done[late], memory[late], 1)[0])
-            ends = (open_files[:quarter], open_files[-quarter:])
             found.append(
                 {
                     "process": self.names[pid],
                     "peak_mb": round(float(memory.max()), 1),
                     "mb_per_100_cases": round(100 * slope, 3),
-                    "open_files": [float(np.median(end)) for end in ends],
+                    "open_files": _ends(files[late], quarter),
+                    "connections": _ends(connections[late], quarter),
                 }
             )
         return found
+
+
+def _ends(values: np.ndarray, many: int) -> list[float]:
+    """Median of so many first values, and of as many last ones."""
+    return [float(np.median(end)) for end in (values[:many], values[-many:])]

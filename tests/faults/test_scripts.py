@@ -74,15 +74,17 @@ def test_a_process_that_grows_is_told_from_one_that_does_not(
     watch.names = {1: "worker", 2: "worker", 3: "helper"}
     done = np.arange(200)
     watch.samples = {
-        1: [(int(n), 300 + 0.02 * n, 9) for n in done],
-        2: [(int(n), 300.0, 9 + int(n) // 50) for n in done],
-        3: [(150, 10.0, 3)],
+        1: [(int(n), 300 + 0.02 * n, 9, 5) for n in done],
+        2: [(int(n), 300.0, 9 + int(n) // 50, 5 + int(n > 150)) for n in done],
+        3: [(150, 10.0, 3, 1)],
     }
     grows, leaks = watch.figures(200)
     assert grows["mb_per_100_cases"] == pytest.approx(2.0)
     assert grows["open_files"] == [9, 9]
+    assert grows["connections"] == [5, 5]
     assert leaks["mb_per_100_cases"] == pytest.approx(0.0, abs=1e-6)
     assert leaks["open_files"] == [10, 12]
+    assert leaks["connections"] == [5, 6]
 
 
 SOURCE = """
