@@ -46,6 +46,9 @@ def test_nonfinite_voxels_are_refused_unless_declared_background(bad: float) -> 
     flags[0, 0, 0] = 1
     background = Mask.from_array(flags, make_grid(), Roi.LUMEN).image
     Volume.from_array(array, make_grid(), Sequence.T2, background=background)
+    with pytest.raises(GeometryError) as other:
+        Volume.from_array(array, make_grid(), Sequence.T2, background=background[:-1])
+    assert other.value.code == "MASK_GEOMETRY"
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,12 @@ def test_what_has_no_map_is_refused_by_name(name: str) -> None:
         map_features(make_region(), (name,))
 
 
+def test_a_map_of_nothing_is_refused() -> None:
+    with pytest.raises(PlanError, match="no feature to map") as caught:
+        map_features(make_region(), ())
+    assert caught.value.code == "CONFIG_VALUE"
+
+
 def test_a_region_too_large_for_a_map_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         map_features(make_region(), WANTED, MapSettings(maximum_voxels=10))
