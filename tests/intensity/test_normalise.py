@@ -82,7 +82,7 @@ def test_zscore_has_mean_0_and_sd_1_over_the_body():
     assert result.array[body].mean() == pytest.approx(0, abs=0.01)
     assert result.array[body].std() == pytest.approx(1, abs=0.01)
     assert result.unit is Unit.ARBITRARY
-    assert step.notes[0].kind is NoteKind.INFO
+    assert (step.notes[0].kind, step.notes[0].code) == (NoteKind.INFO, "NORMALISED")
     assert "mean" in step.notes[0].found
 
 
