@@ -116,9 +116,12 @@ def test_what_is_no_axial_pelvis_is_refused(kind):
     refused(volumes[kind]())
 
 
-def test_muscle_is_looked_for_on_t2_alone():
-    with pytest.raises(PlanError):
-        find_muscle(make_volume(sequence=Sequence.ADC))
+def test_muscle_and_gas_are_looked_for_on_t2_alone():
+    adc = make_volume(sequence=Sequence.ADC)
+    for find in (find_muscle, lambda volume: find_gas(volume, make_mask())):
+        with pytest.raises(PlanError) as caught:
+            find(adc)
+        assert caught.value.code == "NORMALISE"
 
 
 def test_a_real_pelvis_and_its_repeat_agree():
