@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -332,26 +331,20 @@ def _kill(nannies: Sequence[Any]) -> None:
                 os.kill(nanny.pid, signal.SIGKILL)
 
 
-def _local_cluster(engine: Engine, most: int, scratch: Path) -> Any:
+def _local_cluster(engine: Engine, most: int, scratch: Path, starts: int = STARTS) -> Any:
     try:
-        _check_loopback()
-        for _ in range(STARTS - 1):
-            with suppress(RuntimeError):  # a worker killed while it starts ends the others
-                return _started(engine, most, scratch)
         return _started(engine, most, scratch)
     except (OSError, RuntimeError) as error:
+        # A worker that dies while it starts ends the start of all; that none is reached stays so.
+        died = isinstance(error, RuntimeError) and not isinstance(error.__cause__, OSError)
+        if died and starts > 1:
+            return _local_cluster(engine, most, scratch, starts - 1)
         raise ResourceError(
             "SCHEDULER",
             f"no worker process can be started ({type(error).__name__})",
             expected="a loopback interface (127.0.0.1), memory and processes to be had",
             action="use --workers 0 where there is none",
         ) from error
-
-
-def _check_loopback() -> None:
-    """Fail at once, where dask would try for a minute."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        socket.create_connection(server.getsockname(), CONNECT_S).close()
 
 
 def _started(engine: Engine, most: int, scratch: Path) -> Any:

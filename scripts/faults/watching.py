@@ -63,8 +63,7 @@ class Watch:
         try:
             with process.oneshot():
                 memory = process.memory_info().rss / MEGABYTE
-                connections = len(process.net_connections("tcp"))
-                files = process.num_fds() - connections
+                files, connections = process.num_fds(), len(process.net_connections("tcp"))
                 words = " ".join(process.cmdline())
         except psutil.Error:
             return
@@ -73,7 +72,7 @@ class Watch:
         self.samples.setdefault(process.pid, []).append((done, memory, files, connections))
 
     def figures(self, cases: int, warm_up: float = 0.2) -> list[dict[str, object]]:
-        """Peak, slope, open files and connections of every process that lived through most of it.
+        """Peak, slope, open files (connections among them) of what lived through most of the run.
 
         Parameters
         ----------

@@ -29,7 +29,6 @@ MAY_IMPORT = {
     "radresp/io/dicom_child.py": {"socket"},  # a pair of sockets with the reader process
     "radresp/io/dicom_worker.py": {"socket"},
     "radresp/io/atomic.py": {"socket"},  # the name of this machine, for the lock
-    "radresp/pipeline/engine.py": {"socket"},  # whether this machine reaches itself
 }
 FORBIDDEN_NAMES = {
     "eval": "eval",
